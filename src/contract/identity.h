@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace muster {
+
+inline constexpr std::size_t device_id_bytes_max = 128;
+
+/// Orders the sessions of one device: every CONNECT gets a larger one than any before, across gateways and restarts (G3).
+/// 0 means none.
+using SessionEpoch = std::uint64_t;
+
+/// A gateway's start number: grows with every start of the process that has this gateway's name.
+using Incarnation = std::uint64_t;
+
+/// 1 to 128 of [A-Za-z0-9:_.-]: DESIGN 3.1. Device id = MQTT client id = bus key.
+[[nodiscard]] bool is_valid_device_id(std::string_view id);
+
+/// A region is a path of 1 to 8 segments of [a-z0-9_-] joined by '/', at most 128 bytes: "in/karnataka/ka-04".
+[[nodiscard]] bool is_valid_region(std::string_view region);
+
+}  // namespace muster
