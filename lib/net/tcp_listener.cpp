@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 
 #include "base/assert.h"
 
@@ -64,6 +65,8 @@ Result<TcpListener> TcpListener::open_one(const Address& address, bool shared) {
     if (shared) {
         (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     }
+    // Accepted sockets inherit it: one system call less for each of them.
+    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     // The kernel lowers the backlog to net.core.somaxconn.
     if (::bind(socket.get(), address.get(), address.size()) != 0 ||
         ::listen(socket.get(), std::numeric_limits<int>::max()) != 0) {

@@ -19,9 +19,9 @@ class TcpListener final {
     /// port below 1024 without the right to it; io: the address is not this machine's.
     [[nodiscard]] static Result<std::vector<TcpListener>> open(const Address& address, std::size_t count = 1);
 
-    /// A connection that is waiting, with its peer. would_block: none. closed: it went away while it waited.
-    /// unavailable: the process or the system has no descriptor left: the connection was refused by closing it. io: as
-    /// unavailable, and it is still waiting, try again later.
+    /// A connection that is waiting, with its peer; it sends small packets at once (TCP_NODELAY). would_block: none.
+    /// closed: it went away while it waited. unavailable: the process or the system has no descriptor left: the
+    /// connection was refused by closing it. io: as unavailable, and it is still waiting, try again later.
     [[nodiscard]] Result<TcpSocket> accept(Address& peer);
 
     [[nodiscard]] Address local_address() const;
