@@ -28,9 +28,9 @@ constexpr std::array<DeviceType, 4> device_types{{
 }};
 
 constexpr std::array<NetworkProfile, 3> profiles{{
-    {"2G", Millis(600), Millis(1800), 0.30, -92, 60},
-    {"3G", Millis(150), Millis(500), 0.06, -84, 50},
-    {"4G", Millis(30), Millis(120), 0.01, -76, 45},
+    {"2G", Millis(600), Millis(1800), 0.30, -92, 50},
+    {"3G", Millis(150), Millis(500), 0.06, -84, 45},
+    {"4G", Millis(30), Millis(120), 0.01, -76, 40},
 }};
 
 }  // namespace

@@ -17,9 +17,9 @@ struct NetworkProfile {
     std::string_view name;
     Millis connect_latency_min;  ///< from the decision to connect until the socket is opened
     Millis connect_latency_max;
-    double drops_per_hour;  ///< connections that break by themselves, while connected
-    double signal_dbm;      ///< usual received power
-    std::uint16_t keep_alive_s;
+    double drops_per_hour;       ///< connections that break by themselves, while connected
+    double signal_dbm;           ///< usual received power
+    std::uint16_t keep_alive_s;  ///< under the heartbeat timeout of 60 s, so that a ping alone keeps a device online
 };
 
 /// Devices that were bought and deployed together: one region, one mixture of radios and carriers. A table row.
