@@ -323,7 +323,7 @@ void SimulatedDevice::on_publish(const mqtt::Publish& received) {
     }
     if (reaction.reboot && leave_ == Leave::no) {
         leave_ = Leave::reboot;
-        away_for_ = draw_seconds(2, 3);
+        away_for_ = draw_seconds(1, 2);
         depart_at_ = now() + leave_patience;
     }
 }
