@@ -29,7 +29,8 @@ class ClientListener {
     virtual ~ClientListener() = default;
     /// With an error reason the connection is closed now.
     virtual void on_connack(const Connack& connack) = 0;
-    /// Its PUBACK (QoS 1) has been appended to the output already.
+    /// Its PUBACK (QoS 1) is appended to the output when this returns.
+
     virtual void on_publish(const Publish& publish) = 0;
     /// The server answered a QoS 1 publish() of ours.
     virtual void on_ack(const Ack& ack) = 0;
@@ -43,7 +44,7 @@ class ClientListener {
 
 /// The client side of one connection after the other, without the network: bytes and time in, events and bytes out. QoS
 /// 1 messages that are not acknowledged are kept and sent again with DUP when the next connection resumes the session.
-/// QoS 0 and 1 in both directions. At most 72 bytes when idle. One thread.
+/// QoS 0 and 1 in both directions. 64 bytes when idle. One thread.
 class ClientConnection final {
  public:
     enum class State : std::uint8_t { closed, awaiting_connack, connected };
@@ -91,7 +92,7 @@ class ClientConnection final {
     [[nodiscard]] Decoded<void> handle_publish(const PacketView& packet, std::string& out, ClientListener& listener);
     [[nodiscard]] Decoded<void> handle_ack(const PacketView& packet, ClientListener& listener);
     [[nodiscard]] std::uint16_t take_packet_id();
-    void resend(std::string& out);
+    void send_waiting(std::string& out);
     void fail(const ProtocolError& error, ClientListener& listener);
 
     const ClientLimits& limits_;

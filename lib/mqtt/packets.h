@@ -40,6 +40,9 @@ enum class PacketType : std::uint8_t {
 
 [[nodiscard]] std::string_view name_of(PacketType type);
 
+/// MQTT 5.0 section 2.4: the reason codes that a type of packet may carry.
+[[nodiscard]] bool may_carry(PacketType type, ReasonCode reason);
+
 struct Will {
     std::string_view topic;
     std::string_view payload;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,10 @@ class RetainedTree final {
         std::uint32_t previous = none;
     };
 
+    using Visit = FunctionRef<bool(const MessagePtr&)>;
+
+    [[nodiscard]] bool match_below(std::uint32_t node, std::string_view filter, Visit visit) const;
+    [[nodiscard]] bool visit_all(std::uint32_t node, Visit visit) const;
     [[nodiscard]] std::uint32_t find_child(std::uint32_t parent, std::string_view level) const;
     [[nodiscard]] std::uint32_t add_child(std::uint32_t parent, std::string_view level);
     [[nodiscard]] std::uint32_t find_node(std::string_view topic) const;
@@ -58,7 +63,7 @@ class RetainedTree final {
     void grow();
 
     const Options options_;
-    std::vector<Node> nodes_;           ///< 0 is the root
+    std::deque<Node> nodes_;            ///< 0 is the root
     std::vector<std::uint32_t> edges_;  ///< open addressing, node numbers
     std::uint32_t free_ = none;
     std::size_t used_nodes_ = 1;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/function_ref.h"
 #include "base/time.h"
@@ -20,6 +21,7 @@ struct SessionLimits {
     std::size_t queued_messages_max = 1000;  ///< waiting for the window or for the client to come back
     std::size_t queued_bytes_max = 1024 * 1024;  ///< the same, in bytes
     std::size_t subscriptions_max = 256;
+    std::size_t qos_2_ids_max = 4096;  ///< QoS 2 exchanges that a 3.1.1 client may leave open
 };
 
 /// What a connection brings along when it takes up a session.
@@ -56,7 +58,15 @@ enum class Incoming : std::uint8_t {
     fresh,              ///< hand it on, then finish_incoming() once it is safe
     repeated,           ///< QoS 2, seen before and not yet safe: ignore it, its PUBREC comes with finish_incoming()
     repeated_answered,  ///< QoS 2, seen before and safe: PUBREC has been appended again
-    over_maximum,       ///< v5: more than receive_maximum unanswered; end with receive_maximum_exceeded
+    over_maximum,       ///< v5: over receive_maximum, 3.1.1: over qos_2_ids_max; end with receive_maximum_exceeded
+};
+
+/// Names one incoming QoS 1 or 2 PUBLISH until it is safe (on the bus, durably). The attachment keeps the answer from
+/// going to a later connection, whose client may use the same packet id for something else.
+struct IncomingTicket {
+    std::uint16_t packet_id = 0;
+    std::uint16_t attachment = 0;
+    std::uint8_t qos = 0;
 };
 
 /// The state of a client's session that outlives a connection: subscriptions, messages in flight both ways, messages
@@ -97,18 +107,22 @@ class ServerSession final {
 
     // Messages to the client.
     Delivery deliver(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
-    /// PUBACK, PUBREC or PUBCOMP from the client: frees the window and sends what waits for it. An id that is not in
-    /// flight is ignored as the specification asks (v5 PUBREC: answered with packet_identifier_not_found).
-    /// `acknowledged`, when given, is told whether the ack ended a message.
-    void acknowledge(const Ack& ack, Millis now, std::string& out, bool* acknowledged = nullptr);
+    /// PUBACK, PUBREC or PUBCOMP from the client: frees the window and sends what waits for it. True when it completed
+    /// a message. An id that is not in flight is ignored (but a PUBREC is answered, as the specification asks).
+    bool acknowledge(const Ack& ack, Millis now, std::string& out);
+    /// Messages that were accepted for the queue and dropped later (expired, or too large for the client that came
+    /// back), since this was last asked.
+    [[nodiscard]] std::uint32_t take_dropped() { return std::exchange(dropped_, 0); }
     [[nodiscard]] std::size_t in_flight() const;
     [[nodiscard]] std::size_t queued() const;
     [[nodiscard]] std::size_t queued_bytes() const;
 
     // Messages from the client.
     [[nodiscard]] Incoming begin_incoming(const Publish& publish, std::string& out);
-    /// Appends PUBACK or PUBREC, if the client is still there. A PUBREC with an error ends the exchange.
-    void finish_incoming(std::uint8_t qos, std::uint16_t packet_id, ReasonCode reason, std::string& out);
+    [[nodiscard]] IncomingTicket ticket_of(const Publish& publish) const;
+    /// The message is safe (or refused): appends PUBACK or PUBREC, if the client is still there. A PUBREC with an error
+    /// ends the exchange.
+    void finish_incoming(const IncomingTicket& ticket, ReasonCode reason, std::string& out);
     /// PUBREL: appends PUBCOMP.
     void release_incoming(const Ack& pubrel, std::string& out);
     [[nodiscard]] std::size_t incoming_unanswered() const { return incoming_unanswered_; }
@@ -118,15 +132,23 @@ class ServerSession final {
     struct Subscriptions;
     struct IncomingIds;
 
+    [[nodiscard]] bool send_or_drop(std::size_t index, Millis now, std::string& out);
+    void send_waiting(Millis now, std::string& out);
+    [[nodiscard]] bool fits(const Publish& publish) const;
+    [[nodiscard]] std::uint16_t take_packet_id();
+    void answer(PacketType type, std::uint16_t packet_id, ReasonCode reason, std::string& out) const;
+
     const SessionLimits& limits_;
     std::unique_ptr<Outgoing> outgoing_;
     std::unique_ptr<Subscriptions> subscriptions_;
     std::unique_ptr<IncomingIds> incoming_;  ///< QoS 2
     std::uint32_t session_expiry_s_ = 0;
     std::uint32_t client_packet_bytes_max_ = 0;
+    std::uint32_t incoming_unanswered_ = 0;
+    std::uint32_t dropped_ = 0;
     std::uint16_t window_ = 0;  ///< the lesser of in_flight_max and the client's Receive Maximum
     std::uint16_t last_packet_id_ = 0;
-    std::uint16_t incoming_unanswered_ = 0;
+    std::uint16_t attachment_ = 0;
     ProtocolVersion version_ = ProtocolVersion::v3_1_1;
     bool attached_ = false;
 };
