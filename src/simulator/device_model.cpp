@@ -101,12 +101,17 @@ std::vector<DeviceMessage> DeviceModel::on_subscribed() {
     if (std::exchange(just_started_, false)) {
         messages.push_back(report(settings()));
     }
-    if (!reboot_pending_.empty()) {
-        reboot_done_ = std::exchange(reboot_pending_, {});
+    if (std::exchange(reboot_to_answer_, false)) {
         messages.push_back(answer(reboot_done_, "SUCCEEDED"));
     }
     messages.push_back({shadow_topic(plan_->id, "get"), "", 1});
     return messages;
+}
+
+void DeviceModel::restart() {
+    reboot_done_ = std::exchange(reboot_pending_, {});
+    reboot_to_answer_ = !reboot_done_.empty();
+    just_started_ = true;
 }
 
 DeviceReaction DeviceModel::on_message(std::string_view topic, std::string_view payload) {
@@ -199,7 +204,6 @@ DeviceReaction DeviceModel::reboot(std::string_view execution) {
         return {{reject(execution, "BUSY", "another reboot is under way")}};
     }
     reboot_pending_ = execution;
-    just_started_ = true;
     return {{answer(execution, "IN_PROGRESS")}, true};
 }
 

@@ -51,6 +51,9 @@ class DeviceModel final {
     /// answered.
     [[nodiscard]] DeviceReaction on_message(std::string_view topic, std::string_view payload);
 
+    /// It has rebooted, as a command told it.
+    void restart();
+
     [[nodiscard]] Millis telemetry_interval() const { return interval_; }
     [[nodiscard]] const PlannedDevice& plan() const { return *plan_; }
 
@@ -74,6 +77,7 @@ class DeviceModel final {
     Millis interval_;
     LogLevel log_level_ = LogLevel::info;
     bool just_started_ = true;
+    bool reboot_to_answer_ = false;
     std::string reboot_pending_;  ///< execution whose reboot is under way
     std::string reboot_done_;     ///< the last one: delivered again, it is answered and not obeyed again
 };

@@ -152,12 +152,20 @@ TEST_F(Device, reboot_answers_in_progress_goes_and_answers_succeeded_when_back) 
     const auto reaction = command("e1", R"({"executionId":"e1","command":"reboot","parameters":{}})");
     EXPECT_TRUE(reaction.reboot);
     EXPECT_THAT(reaction.messages, ElementsAre(answer("e1", "IN_PROGRESS")));
+    model_.restart();
     const auto back = model_.on_subscribed();
     EXPECT_THAT(back, ElementsAre(testing::_, answer("e1", "SUCCEEDED"), get()));
 }
 
+TEST_F(Device, a_reboot_that_has_not_happened_yet_is_not_reported_done) {
+    (void)model_.on_subscribed();
+    (void)command("e1", R"({"command":"reboot"})");
+    EXPECT_THAT(model_.on_subscribed(), ElementsAre(get()));
+}
+
 TEST_F(Device, a_reboot_delivered_again_after_it_was_done_is_answered_and_not_repeated) {
     (void)command("e1", R"({"command":"reboot"})");
+    model_.restart();
     (void)model_.on_subscribed();
     const auto again = command("e1", R"({"command":"reboot"})");
     EXPECT_FALSE(again.reboot);

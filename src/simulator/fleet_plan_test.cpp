@@ -117,7 +117,7 @@ TEST(BackOff, delays_stay_within_the_doubling_ceiling_and_use_all_of_it) {
             BackOff back_off;
             Millis delay{0};
             for (int n = 0; n <= attempt; ++n) {
-                delay = back_off.next(random);
+                delay = back_off.next(BackOffLimits{}, random);
             }
             largest = std::max(largest, static_cast<double>(delay.count()));
             smallest = std::min(smallest, static_cast<double>(delay.count()));
@@ -132,10 +132,10 @@ TEST(BackOff, starts_again_from_one_second_after_a_reset) {
     Random random(7);
     BackOff back_off;
     for (int i = 0; i < 20; ++i) {
-        (void)back_off.next(random);
+        (void)back_off.next(BackOffLimits{}, random);
     }
     back_off.reset();
-    EXPECT_LE(back_off.next(random), BackOff::first);
+    EXPECT_LE(back_off.next(BackOffLimits{}, random), BackOffLimits{}.first);
 }
 
 }  // namespace

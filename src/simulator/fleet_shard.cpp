@@ -16,6 +16,11 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed) {
     return order;
 }
 
+bool spreads_sources(const SimulatorOptions& options) {
+    const net::Address broker = broker_address(options).value();
+    return options.spread_sources && broker.is_loopback() && broker.family() == AF_INET;
+}
+
 }  // namespace
 
 Result<net::Address> broker_address(const SimulatorOptions& options) {
@@ -31,9 +36,9 @@ FleetShard::FleetShard(const FleetPlan& plan, const SimulatorOptions& options, s
       index_(index),
       around_{.reactor = reactor,
               .limits = limits_,
+              .back_off = options.back_off,
               .broker = broker_address(options).value(),
-              .spread_sources =
-                  options.spread_sources && around_.broker.is_loopback() && around_.broker.family() == AF_INET,
+              .spread_sources = spreads_sources(options),
               .user_name = options.user_name,
               .password = options.password,
               .truth = truth,

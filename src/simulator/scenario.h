@@ -49,10 +49,4 @@ struct Scenario {
 /// One sentence an administrator understands for the first thing that is wrong.
 [[nodiscard]] Result<void> validate(const Scenario& scenario);
 
-/// Reads a TOML file over the defaults: devices, seed, regions, flappers, sleepers, qos1, interval, outages = ["…"],
-/// storms = ["…"], in the notations above. An unknown key is an error.
-[[nodiscard]] Result<Scenario> load_scenario(const std::string& path);
-/// The same from the text itself; `name` is used in messages.
-[[nodiscard]] Result<Scenario> parse_scenario(std::string_view toml, std::string_view name);
-
 }  // namespace muster

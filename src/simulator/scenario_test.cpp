@@ -59,33 +59,5 @@ TEST(Scenario, what_cannot_be_simulated_is_refused_with_its_reason) {
     EXPECT_FALSE(validate(scenario));
 }
 
-TEST(Scenario, a_file_overrides_the_defaults_that_it_names) {
-    const auto scenario = parse_scenario(R"(
-        devices = 50
-        regions = ["in", "de"]
-        flappers = "10%"
-        sleepers = 0
-        interval = "5s"
-        outages = ["in@10+20:50%"]
-        storms = ["60:100%"]
-    )",
-                                         "fleet.toml");
-    ASSERT_TRUE(scenario) << scenario.error().message();
-    EXPECT_EQ(scenario->devices, 50U);
-    EXPECT_EQ(scenario->seed, 42U);
-    EXPECT_DOUBLE_EQ(scenario->flappers, 0.1);
-    EXPECT_DOUBLE_EQ(scenario->sleepers, 0);
-    EXPECT_EQ(scenario->telemetry_interval, Millis(5'000));
-    EXPECT_EQ(scenario->outages.size(), 2U);
-}
-
-TEST(Scenario, a_file_with_an_unknown_key_or_a_wrong_value_is_refused) {
-    for (const auto* wrong : {"device = 50", "devices = -1", "devices = \"x\"", "outages = [\"x\"]", "outages = 3",
-                              "interval = -1", "flappers = \"200%\"", "not toml"}) {
-        EXPECT_FALSE(parse_scenario(wrong, "fleet.toml")) << wrong;
-    }
-    EXPECT_FALSE(load_scenario("/does/not/exist.toml"));
-}
-
 }  // namespace
 }  // namespace muster

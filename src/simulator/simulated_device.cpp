@@ -10,9 +10,11 @@
 namespace muster {
 namespace {
 
-constexpr Millis settled_after{30'000};          ///< a session that lived so long makes the next back-off start anew
-constexpr Millis network_return_spread{10'000};  ///< modems find a network again within this time
-constexpr Millis leave_patience{2'000};          ///< for acknowledgements before a clean disconnect
+constexpr Millis settled_after{30'000};    ///< a session that lived so long makes the next back-off start anew
+constexpr int network_return_spread = 10;  ///< modems find a network again within so many first back-offs
+constexpr Millis reboot_least{1'000};
+constexpr Millis reboot_spread{3'000};
+constexpr Millis leave_patience{2'000};  ///< for acknowledgements before a clean disconnect
 constexpr std::uint32_t devices_per_source = 64;
 constexpr std::uint32_t sources_per_net = 250;
 
@@ -83,8 +85,7 @@ void SimulatedDevice::restore_network() {
     MUSTER_ASSERT(outages_ > 0);
     if (--outages_ == 0 && !socket_.is_open() && !stopped_) {
         back_off_.reset();
-        const auto spread = static_cast<std::uint64_t>(network_return_spread.count());
-        connect_at_ = std::max(connect_at_, now() + Millis(static_cast<std::int64_t>(random_.below(spread))));
+        connect_at_ = std::max(connect_at_, now() + draw_below(network_return_spread * around_.back_off.first));
     }
     rearm();
 }
@@ -93,7 +94,7 @@ void SimulatedDevice::break_connection() {
     if (socket_.is_open()) {
         drop_socket(true);
         set_truth(Truth::offline, TruthReason::outage);
-        come_back_after(back_off_.next(random_));
+        come_back_after(back_off_.next(around_.back_off, random_));
     }
 }
 
@@ -104,6 +105,7 @@ void SimulatedDevice::stop() {
         flush();
     }
     drop_socket(false);
+    lost_ = false;
     set_truth(Truth::offline, TruthReason::stop);
     connect_at_ = Millis::max();
     rearm();
@@ -218,21 +220,22 @@ void SimulatedDevice::settle() {
 }
 
 void SimulatedDevice::flush() {
-    unsent_.append(around_.out);
-    around_.out.clear();
+    std::string& out = around_.out;
+    if (!unsent_.empty()) {
+        unsent_.append(out);
+        out = std::exchange(unsent_, {});
+    }
     std::size_t sent = 0;
-    while (sent < unsent_.size()) {
-        const auto wrote = socket_.write(std::string_view(unsent_).substr(sent));
+    while (sent < out.size()) {
+        const auto wrote = socket_.write(std::string_view(out).substr(sent));
         if (!wrote) {
             lost_ = lost_ || wrote.error().code != ErrorCode::would_block;
             break;
         }
         sent += *wrote;
     }
-    unsent_.erase(0, sent);
-    if (unsent_.empty()) {
-        unsent_.shrink_to_fit();
-    }
+    unsent_.assign(out, sent);
+    out.clear();
     lost_ = lost_ || unsent_.size() > 2 * unsent_bytes_max;
 }
 
@@ -249,14 +252,13 @@ void SimulatedDevice::on_connection_failed() {
     if (lived >= settled_after) {
         back_off_.reset();
     }
-    come_back_after(back_off_.next(random_));
+    come_back_after(back_off_.next(around_.back_off, random_));
 }
 
 void SimulatedDevice::come_back_after(Millis delay) {
     const NetworkProfile& radio = profile_of(model_.plan().network);
-    const auto latency = static_cast<double>((radio.connect_latency_max - radio.connect_latency_min).count());
     connect_at_ =
-        now() + delay + radio.connect_latency_min + Millis(static_cast<std::int64_t>(latency * random_.uniform()));
+        now() + delay + radio.connect_latency_min + draw_below(radio.connect_latency_max - radio.connect_latency_min);
     rearm();
 }
 
@@ -272,6 +274,9 @@ void SimulatedDevice::drop_socket(bool abruptly) {
     mqtt_.close();
     unsent_ = {};
     tcp_connected_ = false;
+    if (leave_ == Leave::reboot) {
+        model_.restart();
+    }
     leave_ = Leave::no;
     telemetry_at_ = Millis::max();
     depart_at_ = Millis::max();
@@ -279,6 +284,8 @@ void SimulatedDevice::drop_socket(bool abruptly) {
 
 void SimulatedDevice::on_connack(const mqtt::Connack& connack) {
     if (connack.reason != mqtt::ReasonCode::success) {
+        around_.note(
+            Error{ErrorCode::unauthorized, "the broker refuses the device", std::string(name_of(connack.reason))});
         lost_ = true;
         return;
     }
@@ -290,8 +297,7 @@ void SimulatedDevice::on_connack(const mqtt::Connack& connack) {
     set_truth(Truth::online, TruthReason::connect);
     subscribe();
     publish(model_.birth());
-    telemetry_at_ = now() + Millis(static_cast<std::int64_t>(
-                                random_.below(static_cast<std::uint64_t>(model_.telemetry_interval().count()))));
+    telemetry_at_ = now() + draw_below(model_.telemetry_interval());
     plan_departure();
 }
 
@@ -321,9 +327,9 @@ void SimulatedDevice::on_publish(const mqtt::Publish& received) {
     if (model_.telemetry_interval() != interval) {
         telemetry_at_ = std::min(telemetry_at_, now() + model_.telemetry_interval());
     }
-    if (reaction.reboot && leave_ == Leave::no) {
+    if (reaction.reboot && leave_ != Leave::reboot) {
         leave_ = Leave::reboot;
-        away_for_ = draw_seconds(1, 2);
+        away_for_ = reboot_least + draw_below(reboot_spread);
         depart_at_ = now() + leave_patience;
     }
 }
@@ -349,6 +355,10 @@ void SimulatedDevice::publish_telemetry() {
     const double jitter = 0.98 + 0.04 * random_.uniform();
     telemetry_at_ =
         now() + Millis(static_cast<std::int64_t>(jitter * static_cast<double>(model_.telemetry_interval().count())));
+}
+
+Millis SimulatedDevice::draw_below(Millis bound) {
+    return Millis(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(bound.count()) + 1)));
 }
 
 Millis SimulatedDevice::draw_seconds(double least, double mean) {
@@ -389,7 +399,7 @@ void SimulatedDevice::depart() {
     const bool flaps = model_.plan().role == DeviceRole::flapper;
     drop_socket(true);
     set_truth(Truth::offline, flaps ? TruthReason::flap : TruthReason::radio);
-    come_back_after(flaps ? draw_seconds(1, 8) : back_off_.next(random_));
+    come_back_after(flaps ? draw_seconds(1, 8) : back_off_.next(around_.back_off, random_));
 }
 
 void SimulatedDevice::leave_cleanly() {

@@ -35,6 +35,7 @@ struct FleetMetrics {
 struct FleetSurroundings {
     net::Reactor& reactor;
     const mqtt::ClientLimits& limits;
+    const BackOffLimits back_off;
     const net::Address broker;
     const bool spread_sources;  ///< each 64 devices from an address of their own in 127.1.0.0/16
     const std::string user_name;
@@ -103,6 +104,7 @@ class SimulatedDevice final : net::IoHandler, net::Timer, mqtt::ClientListener {
     void leave_cleanly();
     void rearm();
     void set_truth(Truth truth, TruthReason why);
+    [[nodiscard]] Millis draw_below(Millis bound);
     [[nodiscard]] Millis draw_seconds(double least, double mean);
     [[nodiscard]] Millis now() const { return around_.reactor.monotonic(); }
 

@@ -87,6 +87,11 @@ Result<void> validate(const SimulatorOptions& options) {
     if (!(options.connect_rate > 0 && options.connect_rate <= connect_rate_max)) {
         return fail(ErrorCode::invalid_argument, "the connect rate must be above 0 and at most 100000 a second");
     }
+    if (options.back_off.first < Millis(1) || options.back_off.cap < options.back_off.first ||
+        options.back_off.cap > Millis(86'400'000)) {
+        return fail(ErrorCode::invalid_argument,
+                    "the back-off must begin at 1 ms or more and end between that and one day");
+    }
     if (options.progress_interval < Millis(0)) {
         return fail(ErrorCode::invalid_argument, "the progress interval must not be negative");
     }

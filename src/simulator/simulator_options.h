@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "simulator/back_off.h"
 #include "simulator/scenario.h"
 
 namespace muster {
@@ -35,6 +36,7 @@ struct SimulatorOptions {
     std::string truth_file;  ///< ground truth as JSON lines; empty = none
     std::uint32_t threads = 1;
     double connect_rate = 500;   ///< first connects a second
+    BackOffLimits back_off;      ///< of a device that cannot connect or was dropped
     bool spread_sources = true;  ///< over 127.1.0.0/16 when the broker is on loopback, so that over 28,000 can connect
     Millis progress_interval{5'000};  ///< 0 = no reports
     /// Called on a simulator's thread; without it reports are logged.
