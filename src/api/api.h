@@ -20,10 +20,10 @@ class HistoryStore;
 class DocumentStore;
 
 struct ApiOptions {
-    std::string listen = "127.0.0.1:8080";  ///< address:port, [v6]:port; port 0 takes a free one
-    std::string name = "api-1";             ///< of this instance: its replies come on muster.downlink.{name}
-    std::string data_directory = "data";    ///< tokens.json and audit.log live here; made when absent
-    std::string web_directory;              ///< dashboard files from here; empty = those embedded in the program
+    std::string listen = "127.0.0.1:8080";   ///< address:port, [v6]:port; port 0 takes a free one
+    std::string name = "api-1";              ///< of this instance: its replies come on muster.downlink.{name}
+    std::string data_directory = "data";     ///< tokens.json and audit.log live here; made when absent
+    std::string web_directory;               ///< dashboard files from here; empty = those embedded in the program
     std::vector<std::string> allowed_hosts;  ///< Host names accepted beside localhost and loopback addresses
     std::string version = "0.1.0";
     std::size_t threads = 2;                   ///< that serve HTTP
@@ -36,14 +36,14 @@ struct ApiOptions {
     std::function<PipelineHealth()> pipeline;  ///< empty: the fleet is shown as stale
 };
 
-/// The api role: REST under /api/v1, the live WebSocket, the dashboard's files, /metrics, /healthz and /readyz (DESIGN 3.8).
-/// Reads the stores, asks the shadow role for changes over the bus, owns nothing that cannot be rebuilt but its tokens and its
-/// audit log. Has `threads` HTTP threads, one for the bus, one for incidents and one that paces the live stream; all of
-/// them end in stop(). The dependencies must outlive it.
+/// The api role: REST under /api/v1, the live WebSocket, the dashboard's files, /metrics, /healthz and /readyz
+/// (DESIGN 3.8). Reads the stores, asks the shadow role for changes over the bus, owns nothing that cannot be rebuilt
+/// but its tokens and its audit log. Has `threads` HTTP threads, one for the bus, one for incidents and one that paces
+/// the live stream; all of them end in stop(). The dependencies must outlive it.
 class Api final {
  public:
-    /// invalid_argument: an address that is not loopback (TLS comes later), a missing token source. io: the port is taken, or
-    /// the data directory cannot be written. Each in a sentence for an administrator.
+    /// invalid_argument: an address that is not loopback (TLS comes later), a missing token source. io: the port is
+    /// taken, or the data directory cannot be written. Each in a sentence for an administrator.
     [[nodiscard]] static Result<std::unique_ptr<Api>> start(ApiOptions options, Bus& bus, StatusStore& status,
                                                             HistoryStore& history, DocumentStore& documents,
                                                             MetricRegistry& metrics, const Clock& clock);

@@ -31,7 +31,9 @@ struct HttpResponse {
     std::string_view stable_body;
     std::vector<std::pair<std::string, std::string>> headers;
 
-    [[nodiscard]] std::string_view content() const { return stable_body.empty() ? std::string_view(body) : stable_body; }
+    [[nodiscard]] std::string_view content() const {
+        return stable_body.empty() ? std::string_view(body) : stable_body;
+    }
 };
 
 /// Answers one request: exactly one call, from any thread, at once or later.

@@ -8,8 +8,8 @@
 
 namespace muster {
 
-/// How the pipeline before the api role is doing, as far as this process can see it. A plain value: the wiring fills it from
-/// the roles' metrics whenever the api asks (ApiOptions::pipeline), at most a few times a second, from any thread.
+/// How the pipeline before the api role is doing, as far as this process can see it. A plain value: the wiring fills it
+/// from the roles' metrics whenever the api asks (ApiOptions::pipeline), at most a few times a second, from any thread.
 struct PipelineHealth {
     struct Gateway {
         std::string name;

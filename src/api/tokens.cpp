@@ -1,17 +1,17 @@
 #include "api/tokens.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 
 #include <boost/json.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "api/json_writer.h"
 #include "contract/json.h"
 
 namespace muster {
@@ -26,7 +26,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
     }
     unsigned difference = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
-        difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+        difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i])) ^ static_cast<unsigned char>(b[i]);
     }
     return difference == 0;
 }
@@ -36,14 +36,14 @@ tl::unexpected<Error> system_failure(std::string_view text, const std::string& p
 }
 
 std::string fresh_file(const std::function<std::string()>& make_token) {
-    std::string out = "{\"tokens\":[";
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_object();
     for (const Role role : {Role::viewer, Role::fleet_operator, Role::admin}) {
-        out.append(role == Role::viewer ? "\n" : ",\n");
-        out.append(fmt::format(R"(  {{"name":"{0}","role":"{0}","token":)", name_of(role)));
-        json::append_string(out, make_token());
-        out.push_back('}');
+        writer.member(name_of(role), make_token());
     }
-    out.append("\n]}\n");
+    writer.end_object();
+    out.push_back('\n');
     return out;
 }
 
@@ -67,10 +67,14 @@ Result<void> write_private_file(const std::string& path, std::string_view bytes)
 
 std::string_view name_of(Role role) {
     switch (role) {
-        case Role::anyone: return "anyone";
-        case Role::viewer: return "viewer";
-        case Role::fleet_operator: return "operator";
-        case Role::admin: return "admin";
+        case Role::anyone:
+            return "anyone";
+        case Role::viewer:
+            return "viewer";
+        case Role::fleet_operator:
+            return "operator";
+        case Role::admin:
+            return "admin";
     }
     return "anyone";
 }
@@ -85,7 +89,7 @@ std::optional<Role> role_from(std::string_view name) {
 }
 
 Result<Tokens> Tokens::load_or_create(const std::string& path, const std::function<std::string()>& make_token) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
         if (errno != ENOENT) {
             return system_failure("cannot read the API's tokens", path);
@@ -97,7 +101,8 @@ Result<Tokens> Tokens::load_or_create(const std::string& path, const std::functi
         return parse(fresh);
     }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return fail(ErrorCode::invalid_argument, "the API's token file can be read by others; run chmod 600 on it", path);
+        return fail(ErrorCode::invalid_argument, "the API's token file can be read by others; run chmod 600 on it",
+                    path);
     }
     if (status.st_size > static_cast<off_t>(file_bytes_max)) {
         return fail(ErrorCode::too_large, "the API's token file is larger than 1 MiB", path);
@@ -109,7 +114,8 @@ Result<Tokens> Tokens::load_or_create(const std::string& path, const std::functi
     }
     auto tokens = parse(text);
     if (!tokens) {
-        return fail(tokens.error().code, "the API's token file is not as it should be", path + ": " + tokens.error().message());
+        return fail(tokens.error().code, "the API's token file is not as it should be",
+                    path + ": " + tokens.error().message());
     }
     return tokens;
 }
@@ -119,21 +125,23 @@ Result<Tokens> Tokens::parse(std::string_view text) {
     if (!object) {
         return tl::unexpected(object.error());
     }
-    const auto* list = object->if_contains("tokens");
-    if (list == nullptr || !list->is_array() || list->get_array().size() > tokens_max) {
-        return fail(ErrorCode::malformed, "\"tokens\" must be an array of at most 1000 entries");
+    if (object->size() > tokens_max) {
+        return fail(ErrorCode::malformed, "at most 1000 tokens");
     }
     Tokens tokens;
-    for (const auto& item : list->get_array()) {
+    for (const auto& item : *object) {
         Entry entry;
-        std::string role_name;
-        if (!item.is_object() || !json::read(item.get_object(), "name", entry.identity.name) ||
-            !json::read(item.get_object(), "role", role_name) || !json::read(item.get_object(), "token", entry.token)) {
-            return fail(ErrorCode::malformed, "a token is an object with name, role and token");
+        entry.identity.name = std::string(item.key());
+        std::string role_name = entry.identity.name;
+        if (item.value().is_string()) {
+            entry.token = std::string(std::string_view(item.value().get_string()));
+        } else if (!item.value().is_object() || !json::read(item.value().get_object(), "role", role_name) ||
+                   !json::read(item.value().get_object(), "token", entry.token)) {
+            return fail(ErrorCode::malformed, "a token is text, or an object with role and token", entry.identity.name);
         }
         const auto role = role_from(role_name);
-        if (!role || entry.identity.name.empty()) {
-            return fail(ErrorCode::malformed, "a token needs a name and a role: viewer, operator or admin", role_name);
+        if (!role) {
+            return fail(ErrorCode::malformed, "a token's role is viewer, operator or admin", entry.identity.name);
         }
         if (entry.token.size() < token_bytes_min || entry.token.size() > token_bytes_max) {
             return fail(ErrorCode::malformed, "a token has 16 to 256 characters", entry.identity.name);

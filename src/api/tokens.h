@@ -23,8 +23,9 @@ struct Identity {
     Role role = Role::anyone;
 };
 
-/// The API's bearer tokens, read once from `{data directory}/tokens.json`, a file that only its owner may read. Immutable
-/// after load, so any thread may ask. Tokens are kept as they are: whoever can read the file has the stores beside it too.
+/// The API's bearer tokens, read once from `{data directory}/tokens.json`, a file that only its owner may read.
+/// Immutable after load, so any thread may ask. Tokens are kept as they are: whoever can read the file has the stores
+/// beside it too.
 class Tokens final {
  public:
     static constexpr std::size_t tokens_max = 1000;
@@ -33,7 +34,8 @@ class Tokens final {
 
     /// Reads `path`; where it does not exist, makes it (mode 0600) with one token a role from `make_token`.
     /// io, malformed, invalid_argument: with the path and what to do about it.
-    [[nodiscard]] static Result<Tokens> load_or_create(const std::string& path, const std::function<std::string()>& make_token);
+    [[nodiscard]] static Result<Tokens> load_or_create(const std::string& path,
+                                                       const std::function<std::string()>& make_token);
     [[nodiscard]] static Result<Tokens> parse(std::string_view json);
 
     /// Whose token this is. Compares with every token in time that does not depend on where they differ.
