@@ -1,1 +1,26 @@
-int main() { return 0; }
+#include <variant>
+
+#include "app/command_line.h"
+#include "app/process.h"
+#include "app/serve.h"
+#include "app/simulate.h"
+
+namespace {
+
+/// The table of roles: each alternative of Command has its function.
+struct Run {
+    int operator()(const muster::ServeOptions& options) const { return muster::run_serve(options); }
+    int operator()(const muster::SimulateOptions& options) const { return muster::run_simulator(options); }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const muster::ParsedCommandLine parsed = muster::parse_command_line(argc, argv);
+    if (!parsed.command) {
+        return parsed.exit_code;
+    }
+    muster::hold_signals();
+    muster::raise_open_files_limit();
+    return std::visit(Run{}, *parsed.command);
+}

@@ -1,0 +1,188 @@
+#include "app/command_line.h"
+
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include "simulator/scenario.h"
+
+namespace muster {
+namespace {
+
+/// A CLI11 check that passes when `parse` does and else gives its sentence.
+template <class Parse>
+CLI::Validator checked_by(Parse parse) {
+    return CLI::Validator(
+        [parse](std::string& text) {
+            const auto parsed = parse(std::string_view(text));
+            return parsed ? std::string() : parsed.error().message();
+        },
+        "");
+}
+
+void add_log_option(CLI::App& command, std::string& level) {
+    command.add_option("--log-level", level, "What is logged: trace, debug, info, warn, error, off")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+        ->envname("MUSTER_LOG_LEVEL")
+        ->capture_default_str();
+}
+
+void add_serve(CLI::App& app, ServeOptions& options) {
+    CLI::App* serve = app.add_subcommand(
+        "serve", "Run every role in this process: gateway, bus, processor, shadow, alerts, API and dashboard");
+    serve->footer(
+        "Example:\n  muster serve --simulate 1000\n"
+        "starts everything on this machine with 1,000 simulated devices and prints where to look.\n"
+        "Each option can also stand in the environment (MUSTER_DATA_DIR, …) or, under [serve], in a TOML file given by\n"
+        "--config; the command line wins over the environment, the environment over the file.");
+    serve->add_option("--data-dir", options.data_directory, "Where everything is kept; made when it is not there")
+        ->envname("MUSTER_DATA_DIR")
+        ->capture_default_str();
+    serve->add_option("--mqtt-listen", options.mqtt_listen, "Address and port for devices; port 0 takes a free one")
+        ->envname("MUSTER_MQTT_LISTEN")
+        ->capture_default_str();
+    serve->add_option("--http-listen", options.http_listen, "Address and port for the API and the dashboard")
+        ->envname("MUSTER_HTTP_LISTEN")
+        ->capture_default_str();
+    serve->add_option("--heartbeat-timeout", options.heartbeat_timeout_s,
+                      "Seconds of silence after which a device is offline; a device's own setting wins")
+        ->check(CLI::Range(1, 7 * 86'400))
+        ->envname("MUSTER_HEARTBEAT_TIMEOUT")
+        ->capture_default_str();
+    serve->add_option("--gateway-name", options.gateway_name, "Name of this gateway on the bus and in the dashboard")
+        ->envname("MUSTER_GATEWAY_NAME")
+        ->capture_default_str();
+    serve->add_option("--gateway-threads", options.gateway_threads, "Threads that serve MQTT connections")
+        ->check(CLI::Range(1, 64))
+        ->envname("MUSTER_GATEWAY_THREADS")
+        ->capture_default_str();
+    serve->add_option("--partitions", options.partitions, "Partitions of the bus; fixed once the data directory has data")
+        ->check(CLI::Range(1, 1024))
+        ->envname("MUSTER_PARTITIONS")
+        ->capture_default_str();
+    serve->add_option("--commit-interval-ms", options.commit_interval_ms,
+                      "Longest wait for others before the bus writes to disk, which is before QoS 1 is acknowledged")
+        ->check(CLI::Range(1, 10))
+        ->envname("MUSTER_COMMIT_INTERVAL_MS")
+        ->capture_default_str();
+    serve->add_option("--events-bytes-max", options.events_bytes_max, "Disk for the newest device records, for replay")
+        ->check(CLI::Range(std::uint64_t{64} << 20U, std::uint64_t{1} << 50U))
+        ->envname("MUSTER_EVENTS_BYTES_MAX")
+        ->capture_default_str();
+    serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
+        ->envname("MUSTER_WEB_DIR");
+    add_log_option(*serve, options.log_level);
+    serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
+        ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
+        ->envname("MUSTER_SIMULATE")
+        ->group("Simulated fleet");
+    serve->add_option("--simulate-seed", options.simulate_seed, "The same seed gives the same fleet")
+        ->capture_default_str()
+        ->group("Simulated fleet");
+    serve->add_option("--simulate-outage", options.simulate_outages,
+                      "region@start+seconds:share; default: a region loses 60 % of its devices after 60 s for 120 s")
+        ->check(checked_by(parse_outage))
+        ->group("Simulated fleet");
+}
+
+/// Texts of the options that need parsing of their own; they are put into the scenario once all is read.
+struct SimulateTexts {
+    std::vector<std::string> outages;
+    std::vector<std::string> storms;
+    std::string flappers = "2%";
+    std::string sleepers = "3%";
+    std::string qos1 = "25%";
+    std::string telemetry_interval = "30s";
+};
+
+void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts) {
+    SimulatorOptions& simulator = options.simulator;
+    Scenario& scenario = simulator.scenario;
+    CLI::App* command =
+        app.add_subcommand("simulator", "Run a seeded fleet of devices against any MQTT broker, with its ground truth");
+    command->footer(
+        "Examples:\n  muster simulator --devices 20000 --duration 300\n"
+        "  muster simulator --outage in/karnataka@60+120:60% --outage ng/lagos@90+30 --truth-file truth.jsonl\n"
+        "Shares are written 2% or 0.02, times 90, 90s, 2m or 1h.");
+    command->add_option("--broker", simulator.broker, "Address and port of the MQTT broker")
+        ->envname("MUSTER_BROKER")
+        ->capture_default_str();
+    command->add_option("--devices", scenario.devices, "How many devices")
+        ->check(CLI::Range(std::uint32_t{1}, simulated_devices_max))
+        ->capture_default_str();
+    command->add_option("--seed", scenario.seed, "The same seed gives the same fleet")->capture_default_str();
+    command->add_option("--duration", options.duration_s, "Seconds to run; 0 runs until Ctrl-C")->capture_default_str();
+    command->add_option("--region", scenario.regions, "Only cohorts under these regions (repeatable); none means all");
+    command->add_option("--flappers", texts.flappers, "Share of devices that lose their connection again and again")
+        ->check(checked_by(parse_share))
+        ->capture_default_str();
+    command->add_option("--sleepers", texts.sleepers, "Share that announces sleep, goes, and comes back")
+        ->check(checked_by(parse_share))
+        ->capture_default_str();
+    command->add_option("--qos1", texts.qos1, "Share that publishes its telemetry with QoS 1")
+        ->check(checked_by(parse_share))
+        ->capture_default_str();
+    command->add_option("--telemetry-interval", texts.telemetry_interval, "Time between two samples of a device")
+        ->check(checked_by(parse_duration))
+        ->capture_default_str();
+    command->add_option("--outage", texts.outages,
+                        "region@start+duration:share (repeatable); default: the largest region, 60 s to 180 s, 60 %")
+        ->check(checked_by(parse_outage));
+    command->add_option("--storm", texts.storms, "start:share (repeatable): all break at one instant and come back")
+        ->check(checked_by(parse_storm));
+    command->add_option("--truth-file", simulator.truth_file, "Write what really happens to each device as JSON lines");
+    command->add_option("--connect-rate", simulator.connect_rate, "First connects a second")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--threads", simulator.threads, "Threads")->check(CLI::Range(1, 64))->capture_default_str();
+    command->add_option("--user", simulator.user_name, "MQTT user name of every device");
+    command->add_option("--password", simulator.password, "MQTT password of every device")->envname("MUSTER_PASSWORD");
+    add_log_option(*command, options.log_level);
+}
+
+void put_texts(const SimulateTexts& texts, Scenario& scenario) {
+    scenario.flappers = *parse_share(texts.flappers);
+    scenario.sleepers = *parse_share(texts.sleepers);
+    scenario.qos1 = *parse_share(texts.qos1);
+    scenario.telemetry_interval = *parse_duration(texts.telemetry_interval);
+    if (!texts.outages.empty() || !texts.storms.empty()) {
+        scenario.outages.clear();
+    }
+    for (const auto& text : texts.outages) {
+        scenario.outages.push_back(*parse_outage(text));
+    }
+    for (const auto& text : texts.storms) {
+        scenario.outages.push_back(*parse_storm(text));
+    }
+}
+
+}  // namespace
+
+ParsedCommandLine parse_command_line(int argc, char** argv) {
+    CLI::App app("Muster tells which of a million MQTT devices are alive, and why the others are not.", "muster");
+    app.set_version_flag("--version", std::string("muster " MUSTER_VERSION));
+    app.set_config("--config", "", "A TOML file with these options, a [table] for each command", false)
+        ->envname("MUSTER_CONFIG");
+    app.allow_config_extras(CLI::config_extras_mode::error);
+    app.require_subcommand(1);
+    app.footer("Start here:  muster serve --simulate 1000\nEach command has its own --help.");
+
+    ServeOptions serve;
+    SimulateOptions simulate;
+    SimulateTexts texts;
+    add_serve(app, serve);
+    add_simulate(app, simulate, texts);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return {std::nullopt, code == 0 ? 0 : 1};
+    }
+    if (app.got_subcommand("serve")) {
+        return {serve, 0};
+    }
+    put_texts(texts, simulate.simulator.scenario);
+    return {simulate, 0};
+}
+
+}  // namespace muster

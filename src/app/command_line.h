@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "simulator/simulator.h"
+
+namespace muster {
+
+/// `muster serve`: every role in one process.
+struct ServeOptions {
+    std::string data_directory = "muster-data";
+    std::string mqtt_listen = "127.0.0.1:1883";
+    std::string http_listen = "127.0.0.1:8080";
+    std::string gateway_name = "gw-1";
+    std::uint32_t heartbeat_timeout_s = 60;  ///< design: silent for 60 s is offline
+    std::uint32_t gateway_threads = 2;
+    std::uint32_t processor_threads = 1;
+    std::int32_t partitions = 16;
+    std::uint32_t commit_interval_ms = 5;
+    std::uint64_t events_bytes_max = 4ULL << 30U;
+    std::string web_directory;
+    std::string log_level = "info";
+
+    std::uint32_t simulate = 0;  ///< devices
+    std::uint64_t simulate_seed = 42;
+    std::vector<std::string> simulate_outages;
+};
+
+/// `muster simulator`: the fleet alone, against any broker.
+struct SimulateOptions {
+    SimulatorOptions simulator;
+    std::uint32_t duration_s = 0;  ///< 0 = until Ctrl-C
+    std::string log_level = "info";
+};
+
+/// What the command line, the environment and the configuration file ask for, in this order of precedence.
+using Command = std::variant<ServeOptions, SimulateOptions>;
+
+/// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
+struct ParsedCommandLine {
+    std::optional<Command> command;
+    int exit_code = 0;
+};
+[[nodiscard]] ParsedCommandLine parse_command_line(int argc, char** argv);
+
+}  // namespace muster

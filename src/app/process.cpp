@@ -1,0 +1,51 @@
+#include "app/process.h"
+
+#include <csignal>
+#include <ctime>
+
+#include <sys/resource.h>
+
+namespace muster {
+namespace {
+
+sigset_t stop_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+}  // namespace
+
+void hold_signals() {
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+void wait_for_stop(std::int64_t seconds) {
+    const sigset_t set = stop_signals();
+    if (seconds > 0) {
+        const timespec patience{seconds, 0};
+        while (sigtimedwait(&set, nullptr, &patience) < 0 && errno == EINTR) {
+        }
+    } else {
+        while (sigwaitinfo(&set, nullptr) < 0 && errno == EINTR) {
+        }
+    }
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+std::uint64_t raise_open_files_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 0;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+}  // namespace muster

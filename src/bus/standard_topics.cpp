@@ -1,0 +1,42 @@
+#include "bus/standard_topics.h"
+
+#include <array>
+
+#include "contract/bus_topics.h"
+
+namespace muster {
+namespace {
+
+constexpr std::array compacted_topics{bus_topics::status, bus_topics::regions, bus_topics::alerts, bus_topics::retained};
+constexpr std::uint64_t short_bytes_max = 256ULL << 20U;  ///< requests, downlink, messages: read at once, kept for a replay
+constexpr Seconds short_time = std::chrono::hours(1);
+
+}  // namespace
+
+TopicSpec standard_topic(std::string_view name) {
+    TopicSpec spec;
+    spec.name = std::string(name);
+    for (const std::string_view compacted : compacted_topics) {
+        if (name == compacted) {
+            spec.cleanup = TopicSpec::Cleanup::compacted;
+            return spec;
+        }
+    }
+    if (name != bus_topics::events) {
+        spec.retention_bytes = short_bytes_max;
+        spec.retention = short_time;
+    }
+    return spec;
+}
+
+std::vector<TopicSpec> standard_topics(std::uint64_t events_bytes_max) {
+    std::vector<TopicSpec> specs;
+    for (const std::string_view name : {bus_topics::events, bus_topics::requests, bus_topics::status, bus_topics::regions,
+                                        bus_topics::alerts, bus_topics::messages, bus_topics::retained}) {
+        specs.push_back(standard_topic(name));
+    }
+    specs.front().retention_bytes = events_bytes_max;
+    return specs;
+}
+
+}  // namespace muster
