@@ -1,6 +1,7 @@
 import { Outlet, useLocation } from '@tanstack/react-router';
 import { Dialog } from 'radix-ui';
 import { lazy, Suspense, useEffect, useState } from 'react';
+import { useTopic } from '../live/context';
 import { LiveBanner } from './LiveBanner';
 import { Sidebar } from './Sidebar';
 import { TopBar } from './TopBar';
@@ -45,6 +46,7 @@ function Drawer({ open, onOpenChange, liveness }: { open: boolean; onOpenChange:
 
 export function Shell() {
   const liveness = useLiveness();
+  useTopic('changes'); // always: a list that is left and opened again has no hole
   const [searching, setSearching] = useState(false);
   const [menu, setMenu] = useState(false);
   const [openSearch] = useState(() => () => setSearching(true));
