@@ -1,6 +1,6 @@
 import { Outlet, useLocation } from '@tanstack/react-router';
 import { Dialog } from 'radix-ui';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useTopic } from '../live/context';
 import { LiveBanner } from './LiveBanner';
 import { Sidebar } from './Sidebar';
@@ -8,7 +8,16 @@ import { TopBar } from './TopBar';
 import { useLiveness } from './useLiveness';
 import type { Liveness } from './liveness';
 
-const Palette = lazy(() => import('./Palette').then((module) => ({ default: module.Palette })));
+type PaletteComponent = (typeof import('./Palette'))['Palette'];
+
+/** The palette's code, once it is wanted. While the server is away it cannot come, and the next try asks again. */
+function usePalette(wanted: boolean): PaletteComponent | null {
+  const [palette, setPalette] = useState<PaletteComponent | null>(null);
+  useEffect(() => {
+    if (wanted && !palette) import('./Palette').then((module) => setPalette(() => module.Palette), () => {});
+  }, [wanted, palette]);
+  return palette;
+}
 
 const typing = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
@@ -51,6 +60,7 @@ export function Shell() {
   const [menu, setMenu] = useState(false);
   const [openSearch] = useState(() => () => setSearching(true));
   useSearchKey(openSearch);
+  const Palette = usePalette(searching);
   const trusted = liveness.kind === 'live' || liveness.kind === 'connecting' || liveness.kind === 'paused';
   return (
     <div className="desk:grid desk:grid-cols-[208px_minmax(0,1fr)]">
@@ -71,11 +81,7 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
-      {searching && (
-        <Suspense>
-          <Palette onClose={() => setSearching(false)} />
-        </Suspense>
-      )}
+      {searching && Palette && <Palette onClose={() => setSearching(false)} />}
     </div>
   );
 }

@@ -103,6 +103,14 @@ describe('device', () => {
     expect(sent?.body).toMatchObject({ name: 'reboot', parameters: {}, expires_in_s: 300, idempotency_key: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
 
+  test('sends only the facts that were changed', async () => {
+    const { requests } = renderPage(deviceAddress);
+    fireEvent.click(await screen.findByRole('button', { name: /Edit region/ }));
+    fireEvent.change(await screen.findByLabelText(/Region/), { target: { value: 'in/kerala' } });
+    fireEvent.click(screen.getByRole('button', { name: 'Save' }));
+    await waitFor(() => expect(requests.find((request) => request.method === 'PUT')?.body).toEqual({ region: 'in/kerala' }));
+  });
+
   test('names the role that a command needs', async () => {
     renderPage(deviceAddress, {
       [`${deviceApi}/commands`]: (_: URL, init: RequestInit) => (init.method === 'POST' ? problem(403, 'Forbidden', 'no') : { commands: [] }),
