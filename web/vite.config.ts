@@ -1,9 +1,10 @@
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
+import { worldAtlas } from './scripts/worldAtlas';
 
 export default defineConfig({
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), worldAtlas()],
   // Relative addresses: the same files work at / and behind a proxy's path prefix.
   base: './',
   build: { target: 'es2023', assetsInlineLimit: 0 },

@@ -3,6 +3,22 @@ import { Shell } from './components/Shell';
 import { Empty, Failed, Loading } from './components/States';
 import { parseDeviceFilter } from './pages/deviceFilter';
 
+const pages = {
+  overview: () => import('./pages/Overview'),
+  devices: () => import('./pages/Devices'),
+  device: () => import('./pages/device/DevicePage'),
+  incidents: () => import('./pages/Incidents'),
+  incident: () => import('./pages/IncidentPage'),
+  live: () => import('./pages/LiveEvents'),
+  cluster: () => import('./pages/Cluster'),
+};
+const parts = [() => import('./components/Palette'), () => import('./map/WorldMap')];
+
+/** Fetches the code of all pages, so that a page can still be opened when the server has gone away. */
+export async function preloadPages(): Promise<void> {
+  await Promise.allSettled([...Object.values(pages), ...parts].map((load) => load()));
+}
+
 // Pages live behind # in the address: any file server can hold the dashboard, also under a path prefix.
 
 const root = createRootRoute({
@@ -21,38 +37,38 @@ const root = createRootRoute({
 const overview = createRoute({
   getParentRoute: () => root,
   path: '/',
-  component: lazyRouteComponent(() => import('./pages/Overview'), 'Overview'),
+  component: lazyRouteComponent(pages.overview, 'Overview'),
 });
 const devices = createRoute({
   getParentRoute: () => root,
   path: '/devices',
   validateSearch: parseDeviceFilter,
-  component: lazyRouteComponent(() => import('./pages/Devices'), 'Devices'),
+  component: lazyRouteComponent(pages.devices, 'Devices'),
 });
 const device = createRoute({
   getParentRoute: () => root,
   path: '/devices/$id',
-  component: lazyRouteComponent(() => import('./pages/device/DevicePage'), 'DevicePage'),
+  component: lazyRouteComponent(pages.device, 'DevicePage'),
 });
 const incidents = createRoute({
   getParentRoute: () => root,
   path: '/incidents',
-  component: lazyRouteComponent(() => import('./pages/Incidents'), 'Incidents'),
+  component: lazyRouteComponent(pages.incidents, 'Incidents'),
 });
 const incident = createRoute({
   getParentRoute: () => root,
   path: '/incidents/$id',
-  component: lazyRouteComponent(() => import('./pages/IncidentPage'), 'IncidentPage'),
+  component: lazyRouteComponent(pages.incident, 'IncidentPage'),
 });
 const live = createRoute({
   getParentRoute: () => root,
   path: '/live',
-  component: lazyRouteComponent(() => import('./pages/LiveEvents'), 'LiveEvents'),
+  component: lazyRouteComponent(pages.live, 'LiveEvents'),
 });
 const cluster = createRoute({
   getParentRoute: () => root,
   path: '/cluster',
-  component: lazyRouteComponent(() => import('./pages/Cluster'), 'Cluster'),
+  component: lazyRouteComponent(pages.cluster, 'Cluster'),
 });
 
 const routeTree = root.addChildren([overview, devices, device, incidents, incident, live, cluster]);

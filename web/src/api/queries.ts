@@ -4,7 +4,7 @@ import { useLive, useTopic } from '../live/context';
 import { mergeIncidents } from '../live/reducer';
 import { ApiError, change, get } from './client';
 import type {
-  Command, CommandRequest, Device, DevicePage, Fleet, FleetSeries, History, Incident, JsonObject, Regions,
+  Command, CommandRequest, Device, DeviceFacts, DevicePage, Fleet, FleetSeries, History, Incident, JsonObject, Regions,
   RegionSeries, Shadow, Transition,
 } from './types';
 
@@ -139,6 +139,15 @@ export function useDevice(id: string) {
     refetchInterval: useFallback(),
   });
   return { ...query, data: live ?? query.data };
+}
+
+/** The change travels through the pipeline like any record; the stream, or the fallback, brings it back. */
+export function useChangeFacts(id: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (facts: DeviceFacts) => change<{ id: string }>('PUT', devicePath(id), facts),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['device', id] }),
+  });
 }
 
 /** A span of time that ends now, or did when the picture was paused. */

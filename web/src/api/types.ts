@@ -89,6 +89,7 @@ export interface DeviceSummary {
 }
 
 export interface Device extends DeviceSummary {
+  carrier?: string;
   epoch: number;
   detected_in_ms: number;
   lat: number | null;
@@ -100,6 +101,15 @@ export interface Device extends DeviceSummary {
   disconnects: number;
   flap_penalty: number;
   shadow_version: number | null;
+}
+
+/** What an operator may change of a device; any subset. */
+export interface DeviceFacts {
+  region?: string;
+  model?: string;
+  firmware?: string;
+  lat?: number;
+  lon?: number;
 }
 
 export interface DevicePage {
@@ -137,7 +147,7 @@ export interface Shadow {
   metadata?: JsonObject;
   version: number;
   /** Epoch seconds, as in AWS's documents. */
-  timestamp: number;
+  timestamp?: number;
 }
 
 export const commandStatuses = [

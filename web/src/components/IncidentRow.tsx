@@ -11,6 +11,9 @@ const pill = { critical: 'bg-bad-soft text-bad', warning: 'bg-warn-soft text-war
 const word = { critical: 'Critical', warning: 'Warning', resolved: 'Resolved' };
 const tone = { critical: 'bad', warning: 'warn', resolved: 'ok' } as const;
 
+/** The sparkline's scale reaches at least the rule's threshold: the usual one per cent is not drawn as a mountain. */
+const scaleLeast = 0.12;
+
 const kindOf = (incident: Incident) => (incident.state === 'resolved' ? 'resolved' : incident.severity);
 
 export function SeverityPill({ incident }: { incident: Incident }) {
@@ -44,7 +47,11 @@ export function IncidentRow({ incident, shares }: { incident: Incident; shares?:
             <span className="cap ml-auto whitespace-nowrap">
               {moment(incident.opened, now)} · {age}
             </span>
-            {shares && <Sparkline values={shares} tone={tone[kindOf(incident)]} width={56} height={20} />}
+            {shares && (
+              <span className="max-desk:hidden">
+                <Sparkline values={shares} tone={tone[kindOf(incident)]} width={56} height={20} most={Math.max(scaleLeast, ...shares.map((share) => share ?? 0))} />
+              </span>
+            )}
           </span>
         </span>
       </Link>

@@ -1,13 +1,23 @@
 import { Outlet, useLocation } from '@tanstack/react-router';
 import { Dialog } from 'radix-ui';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
+import { useTopic } from '../live/context';
 import { LiveBanner } from './LiveBanner';
 import { Sidebar } from './Sidebar';
 import { TopBar } from './TopBar';
 import { useLiveness } from './useLiveness';
 import type { Liveness } from './liveness';
 
-const Palette = lazy(() => import('./Palette').then((module) => ({ default: module.Palette })));
+type PaletteComponent = (typeof import('./Palette'))['Palette'];
+
+/** The palette's code, once it is wanted. While the server is away it cannot come, and the next try asks again. */
+function usePalette(wanted: boolean): PaletteComponent | null {
+  const [palette, setPalette] = useState<PaletteComponent | null>(null);
+  useEffect(() => {
+    if (wanted && !palette) import('./Palette').then((module) => setPalette(() => module.Palette), () => {});
+  }, [wanted, palette]);
+  return palette;
+}
 
 const typing = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
@@ -45,10 +55,12 @@ function Drawer({ open, onOpenChange, liveness }: { open: boolean; onOpenChange:
 
 export function Shell() {
   const liveness = useLiveness();
+  useTopic('changes'); // always: a list that is left and opened again has no hole
   const [searching, setSearching] = useState(false);
   const [menu, setMenu] = useState(false);
   const [openSearch] = useState(() => () => setSearching(true));
   useSearchKey(openSearch);
+  const Palette = usePalette(searching);
   const trusted = liveness.kind === 'live' || liveness.kind === 'connecting' || liveness.kind === 'paused';
   return (
     <div className="desk:grid desk:grid-cols-[208px_minmax(0,1fr)]">
@@ -69,11 +81,7 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
-      {searching && (
-        <Suspense>
-          <Palette onClose={() => setSearching(false)} />
-        </Suspense>
-      )}
+      {searching && Palette && <Palette onClose={() => setSearching(false)} />}
     </div>
   );
 }

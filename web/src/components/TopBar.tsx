@@ -54,7 +54,7 @@ export function TopBar({ liveness, onSearch, onMenu }: Props) {
           aria-keyshortcuts="Control+K Meta+K /"
           className="flex h-7 min-w-7 cursor-pointer items-center gap-2 rounded-control border border-line2 bg-panel px-2.5 text-fg3 hover:bg-raise desk:w-64"
         >
-          <Search size={14} aria-hidden="true" />
+          <Search size={14} className="shrink-0" aria-hidden="true" />
           <span className="whitespace-nowrap max-desk:sr-only">Search devices, regions…</span>
           <span className="ml-auto flex gap-1 max-desk:hidden" aria-hidden="true">
             <kbd className="kbd">Ctrl</kbd>

@@ -14,6 +14,7 @@ export const overlayWord: Record<Overlay, string> = {
 };
 
 const causeWords: Record<string, string> = {
+  none: '—',
   connect: 'connect',
   heartbeat: 'heartbeat',
   will: 'last will',

@@ -21,7 +21,7 @@ interface Props {
   className?: string;
 }
 
-const card = { width: 224, height: 190 };
+const card = { width: 224, height: 240 };
 const focusScale = 5;
 /** A narrower map has smaller marks. */
 const fullSizeFrom_px = 640;

@@ -17,7 +17,11 @@ import { changeCaption } from './overview/LiveChanges';
 const rowHeight = 30;
 const columns = 'grid grid-cols-[96px_minmax(140px,1.3fr)_110px_minmax(120px,1fr)_minmax(120px,1fr)_100px_84px] gap-3 px-3.5 min-w-[860px]';
 
-const choices = [{ value: 'all', text: 'All' }, ...states.filter((state) => state !== 'never_seen').map((state) => ({ value: state, text: stateWord[state] }))] as const;
+/** A change never makes a device never seen. */
+const choices: { value: State | 'all'; text: string }[] = [
+  { value: 'all', text: 'All' },
+  ...states.filter((state) => state !== 'never_seen').map((state) => ({ value: state, text: stateWord[state] })),
+];
 
 export function matches(change: LiveChange, state: string, words: string): boolean {
   if (state !== 'all' && change.state !== state) return false;
@@ -68,7 +72,7 @@ export function LiveEvents() {
     <Panel
       title="Live status changes"
       caption={`${changeCaption(rate, sampled)} · newest ${shown.length} since this page was opened, at most ${changesMax}`}
-      actions={<Segmented label="State" value={state} options={choices as unknown as { value: State | 'all'; text: string }[]} onChange={setState} />}
+      actions={<Segmented label="State" value={state} options={choices} onChange={setState} />}
       className="h-[calc(100dvh-68px)]"
     >
       <div className="border-b border-line p-2">

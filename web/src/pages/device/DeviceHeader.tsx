@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { Check, Copy, Power, Send, SlidersHorizontal } from 'lucide-react';
+import { Check, Copy, Pencil, Power, Send, SlidersHorizontal } from 'lucide-react';
 import { useState } from 'react';
 import type { Device } from '../../api/types';
 import { Ago } from '../../components/Ago';
@@ -9,6 +9,7 @@ import { integer } from '../../format/number';
 import { dateTime, day, delayText, duration } from '../../format/time';
 import { causeWord, regionPath } from '../../format/words';
 import { CommandDialog, type CommandKind } from './CommandDialog';
+import { FactsDialog } from './FactsDialog';
 
 function CopyId({ id }: { id: string }) {
   const [copied, setCopied] = useState(false);
@@ -53,8 +54,8 @@ function Facts({ device }: { device: Device }) {
         {device.keep_alive_s > 0 && <span className="text-fg3"> · keep-alive {device.keep_alive_s} s</span>}
       </Fact>
       <Fact name="Client" title={device.client?.address}>
-        {device.client ? `MQTT ${device.client.protocol}` : '—'}
-        {device.client && <span className="text-fg3"> · {device.client.address}</span>}
+        {device.client?.protocol ? `MQTT ${device.client.protocol}` : '—'}
+        {device.client?.address && <span className="text-fg3"> · {device.client.address}</span>}
       </Fact>
       <Fact name="Firmware">
         <span className="mono">{device.firmware || '—'}</span>
@@ -72,11 +73,15 @@ function Facts({ device }: { device: Device }) {
 
 export function DeviceHeader({ device }: { device: Device }) {
   const [command, setCommand] = useState<CommandKind | null>(null);
+  const [editing, setEditing] = useState(false);
   return (
     <section className="panel p-3.5" aria-label="Device">
       <div className="flex flex-wrap items-center gap-x-2 gap-y-2.5">
         <p className="mono text-[17px] font-medium break-all">{device.id}</p>
         <CopyId id={device.id} />
+        <button type="button" className="button button-ghost button-icon" aria-label="Edit region, model and place" title="Edit region, model and place" onClick={() => setEditing(true)}>
+          <Pencil size={14} />
+        </button>
         <StatePill of={device.state} />
         {device.overlays.map((overlay) => (
           <StatePill key={overlay} of={overlay} />
@@ -98,6 +103,7 @@ export function DeviceHeader({ device }: { device: Device }) {
       </div>
       <ul className="num fades mt-1 flex flex-wrap gap-x-2 text-fg2 [&>li+li]:before:mr-2 [&>li+li]:before:text-fg3 [&>li+li]:before:content-['·']">
         {device.model && <li>{device.model}</li>}
+        {device.carrier && <li>{device.carrier}</li>}
         <li>
           {device.region ? (
             <Link to="/devices" search={{ region: device.region }} className="link">
@@ -119,6 +125,7 @@ export function DeviceHeader({ device }: { device: Device }) {
       <div className="fades">
         <Facts device={device} />
       </div>
+      {editing && <FactsDialog device={device} onClose={() => setEditing(false)} />}
       {command && <CommandDialog kind={command} device={device} onClose={() => setCommand(null)} />}
     </section>
   );

@@ -141,7 +141,13 @@ export function ShadowPanel({ id }: { id: string }) {
       caption={
         shadow ? (
           <>
-            version {integer(shadow.version)} · changed <Ago time={shadow.timestamp * 1000} />
+            version {integer(shadow.version)}
+            {shadow.timestamp !== undefined && (
+              <>
+                {' '}
+                · as of <Ago time={shadow.timestamp * 1000} />
+              </>
+            )}
           </>
         ) : shadow === null ? (
           'none yet'

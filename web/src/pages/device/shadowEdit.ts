@@ -27,13 +27,24 @@ function nullInArray(value: Json, path: string): string | null {
   return Object.entries(value).map(([key, item]) => nullInArray(item, path ? `${path}.${key}` : key)).find((found) => found !== null) ?? null;
 }
 
-/** "line 3: …" where the parser says at which character it stopped. */
+/** How many characters Chromium shows before the one that it stopped at. */
+const shownBefore = 10;
+
+/** Where the parser stopped. Browsers say it in three ways: a line, a position, or the text around it. */
+function lineOf(text: string, message: string): number | null {
+  const line = /line (\d+)/.exec(message)?.[1];
+  if (line) return Number(line);
+  let position = Number(/position (\d+)/.exec(message)?.[1] ?? -1);
+  const around = /, \.\.\."([\s\S]+)"(?:\.\.\.)? is not valid JSON/.exec(message)?.[1];
+  if (around && text.includes(around)) position = text.indexOf(around) + shownBefore;
+  return position < 0 ? null : text.slice(0, position).split('\n').length;
+}
+
 function syntaxProblem(text: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const position = /position (\d+)/.exec(message)?.[1];
-  if (position === undefined) return `Not valid JSON: ${message}`;
-  const line = text.slice(0, Number(position)).split('\n').length;
-  return `Not valid JSON, line ${line}: ${message.replace(/ (in JSON )?at position.*/, '')}`;
+  const line = lineOf(text, message);
+  const cause = message.replace(/(, \.*"| (in|of the) JSON| at position| is not valid)[\s\S]*/, '').replace(/^JSON\.parse: /, '');
+  return `Not valid JSON${line === null ? '' : `, line ${line}`}: ${cause}`;
 }
 
 export function checkDesired(text: string): Checked {

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useRef } from 'react';
 import type { DeviceSummary } from '../../api/types';
-import { Ago } from '../../components/Ago';
+import { Age } from '../../components/Ago';
 import { markWord, Shape, StateText } from '../../components/StateMark';
 import { measure } from '../../format/number';
 import { causeWord, metricName, regionName, regionPath } from '../../format/words';
@@ -12,9 +12,20 @@ const rowHeight = 34;
 const askAhead = 30;
 const metricColumnsMost = 2;
 
-const grid = 'grid gap-3 px-3.5 min-w-[930px] items-center';
+const grid = 'grid gap-2 px-3.5 min-w-[900px] items-center';
 const template = (metrics: number) =>
-  `minmax(140px,1.4fr) 104px 88px 84px minmax(116px,1fr) minmax(84px,1fr) 104px 64px ${'76px '.repeat(metrics)}`;
+  `minmax(132px,1.4fr) 100px 78px 66px minmax(114px,1fr) minmax(76px,1fr) 96px 52px ${'68px '.repeat(metrics)}`;
+
+const heads: [name: string, meaning?: string][] = [
+  ['Device'],
+  ['Status'],
+  ['For', 'How long the device has been in this state'],
+  ['Heard', 'Time since its last message'],
+  ['Cause', 'Why it is in this state'],
+  ['Region'],
+  ['Model'],
+  ['Gateway'],
+];
 
 /** The metrics that most of the first rows have: the list does not know what a fleet measures. */
 export function commonMetrics(devices: DeviceSummary[]): string[] {
@@ -43,9 +54,9 @@ const Row = memo(function Row({ device, metrics }: { device: DeviceSummary; metr
         ))}
       </span>
       <span role="cell" className="truncate text-fg2">
-        <Ago time={device.since} />
+        <Age time={device.since} />
       </span>
-      <span role="cell" className="truncate text-fg2">{device.last_seen === null ? '—' : <Ago time={device.last_seen} />}</span>
+      <span role="cell" className="truncate text-fg2">{device.last_seen === null ? '—' : <Age time={device.last_seen} />}</span>
       <span role="cell" className="truncate text-fg2">{causeWord(device.cause)}</span>
       <span role="cell" className="truncate text-fg2" title={regionPath(device.region)}>{regionName(device.region)}</span>
       <span role="cell" className="truncate text-fg2">
@@ -89,11 +100,11 @@ export function DeviceTable({ devices, matched, more, fetching, onMore }: Props)
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-auto" role="table" aria-label="Devices" aria-rowcount={(matched ?? devices.length) + 1} tabIndex={0}>
       <div role="row" className={`${grid} cap sticky top-0 z-10 h-7.5 border-b border-line bg-panel font-medium`} style={{ gridTemplateColumns: template(metrics.length) }}>
-        {['Device', 'Status', 'Since', 'Last seen', 'Cause', 'Region', 'Model', 'Gateway'].map((name) => (
-          <span key={name} role="columnheader">{name}</span>
+        {heads.map(([name, meaning]) => (
+          <span key={name} role="columnheader" title={meaning}>{name}</span>
         ))}
         {metrics.map((metric) => (
-          <span key={metric} role="columnheader" className="truncate text-right">{metricName(metric)}</span>
+          <span key={metric} role="columnheader" className="truncate text-right" title={metricName(metric)}>{metricName(metric)}</span>
         ))}
       </div>
       <div role="rowgroup" className="fades relative" style={{ height: rows.getTotalSize() }}>

@@ -128,16 +128,16 @@ function Figures({ fleet, series = [] }: { fleet: Fleet; series: FleetPoint[] | 
         value={detection ? delay(detection.p99) : ['—', 'no change in the last minute']}
         note={detection ? `p50 ${delayText(detection.p50)} · target ${delayText(latencyTarget_ms)}` : `target ${delayText(latencyTarget_ms)}`}
       >
-        <Sparkline values={series.map((point) => point.detection_p99_ms)} tone={latencyTone(detection?.p99)} />
+        <Sparkline height={34} values={series.map((point) => point.detection_p99_ms)} tone={latencyTone(detection?.p99)} />
       </Figure>
       <Figure label="Ingest" value={rate(rates.records_per_s, 'records/s')} note={`${bytes(rates.bytes_per_s)}/s`}>
-        <Sparkline values={series.map((point) => point.records_per_s)} />
+        <Sparkline height={34} values={series.map((point) => point.records_per_s)} />
       </Figure>
       <Figure label="Connects" value={[integer(rates.connects_per_min), '/min']} note={`${integer(rates.disconnects_per_min)} disconnects /min`}>
-        <Sparkline values={series.map((point) => point.connects_per_min)} tone="warn" />
+        <Sparkline height={34} values={series.map((point) => point.connects_per_min)} tone="warn" />
       </Figure>
       <Figure label="Open incidents" value={[integer(fleet.incidents_open), '']} note={fleet.incidents_open === 0 ? 'none' : incidents ? `${critical} critical` : ''}>
-        <Sparkline values={series.map((point) => point.incidents_open)} tone="bad" most={Math.max(2, ...series.map((point) => point.incidents_open))} />
+        <Sparkline height={34} values={series.map((point) => point.incidents_open)} tone="bad" most={Math.max(2, ...series.map((point) => point.incidents_open))} />
       </Figure>
     </>
   );
