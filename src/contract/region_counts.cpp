@@ -1,6 +1,7 @@
 #include "contract/region_counts.h"
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -26,6 +27,12 @@ constexpr std::array<CountMember, 10> count_members{{
     {"positioned", &RegionCounts::positioned},
 }};
 
+/// Degrees in steps of 2^-20 (about 0.1 m): sums of these are exact in any order, so that a count that was added and
+/// subtracted for months equals a recount.
+double quantised(double degrees) {
+    return std::round(degrees * 0x1p20) * 0x1p-20;
+}
+
 }  // namespace
 
 RegionCounts& RegionCounts::operator+=(const RegionCounts& other) {
@@ -44,6 +51,45 @@ RegionCounts& RegionCounts::operator-=(const RegionCounts& other) {
     latitude_sum -= other.latitude_sum;
     longitude_sum -= other.longitude_sum;
     return *this;
+}
+
+RegionCounts contribution_of(PresenceState state, Overlays overlays, double latitude, double longitude) {
+    RegionCounts counts;
+    const bool sleeping = has(overlays, Overlay::sleeping);
+    const bool maintenance = has(overlays, Overlay::maintenance);
+    const bool never_seen = state == PresenceState::never_seen;
+    const bool countable = !never_seen && !sleeping && !maintenance;
+    counts.online = state == PresenceState::online ? 1 : 0;
+    counts.offline = state == PresenceState::offline ? 1 : 0;
+    counts.unknown = state == PresenceState::unknown ? 1 : 0;
+    counts.never_seen = never_seen ? 1 : 0;
+    counts.flapping = has(overlays, Overlay::flapping) ? 1 : 0;
+    counts.sleeping = sleeping ? 1 : 0;
+    counts.maintenance = maintenance ? 1 : 0;
+    counts.countable = countable ? 1 : 0;
+    counts.countable_offline = countable ? counts.offline : 0;
+    if (latitude != 0 || longitude != 0) {
+        counts.latitude_sum = quantised(latitude);
+        counts.longitude_sum = quantised(longitude);
+        counts.positioned = 1;
+    }
+    return counts;
+}
+
+RegionCounts contribution_of(const StatusDocument& document) {
+    return contribution_of(document.state, document.overlays, document.attributes.latitude,
+                           document.attributes.longitude);
+}
+
+void for_each_region_of(std::string_view region, FunctionRef<void(std::string_view)> visit) {
+    visit({});
+    if (region.empty()) {
+        return;
+    }
+    for (auto slash = region.find('/'); slash != std::string_view::npos; slash = region.find('/', slash + 1)) {
+        visit(region.substr(0, slash));
+    }
+    visit(region);
 }
 
 std::string to_json(const RegionReport& report) {

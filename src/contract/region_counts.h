@@ -4,9 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "contract/presence.h"
+#include "contract/status_document.h"
 
 namespace muster {
 
@@ -20,8 +22,8 @@ struct RegionCounts {
     std::int64_t flapping = 0;
     std::int64_t sleeping = 0;
     std::int64_t maintenance = 0;
-    // The devices that count for the offline share: not sleeping, not in maintenance, seen at least once; a flapping one
-    // counts by its last stable minute (DESIGN 3.4).
+    // The devices that count for the offline share: not sleeping, not in maintenance, seen at least once; a flapping
+    // one counts by its last stable minute (DESIGN 3.4).
     std::int64_t countable = 0;
     std::int64_t countable_offline = 0;
     // The mean position of the devices that have one.
@@ -37,6 +39,15 @@ struct RegionCounts {
     RegionCounts& operator-=(const RegionCounts& other);
     bool operator==(const RegionCounts&) const = default;
 };
+
+/// What one device adds to the counts of its region and of every region above it. Sleeping devices and those in
+/// maintenance do not count for the offline share, nor do those never seen; a flapping one counts by its state; unknown
+/// counts as there.
+[[nodiscard]] RegionCounts contribution_of(const StatusDocument& document);
+/// The same from the parts of a document that matter.
+[[nodiscard]] RegionCounts contribution_of(PresenceState state, Overlays overlays, double latitude, double longitude);
+/// Calls `visit` with "" (the fleet), then each region on the path down to `region`: "in", "in/ka", "in/ka/ka-04".
+void for_each_region_of(std::string_view region, FunctionRef<void(std::string_view)> visit);
 
 /// The value of a muster.regions record: one partition's share of one region at a time of the records.
 struct RegionReport {
