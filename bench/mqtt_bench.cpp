@@ -140,6 +140,7 @@ FleetTree& fleet() {
 void match_topics(benchmark::State& state, const char* before, const char* after) {
     const FleetTree& filled = fleet();
     std::vector<std::string> topics;
+    topics.reserve(65'536);
     for (std::size_t index = 0; index < 65'536; ++index) {
         topics.push_back(before + device_id(index * 7919 % devices) + after);
     }

@@ -55,6 +55,7 @@ void check_packet(ProtocolVersion version, const PacketView& view, std::string_v
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
     if (rest.empty()) {

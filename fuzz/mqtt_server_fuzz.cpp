@@ -188,6 +188,7 @@ std::string run(std::string_view bytes, std::size_t chunk, std::uint8_t behaviou
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     if (size < 2) {
         return 0;

@@ -75,7 +75,7 @@ struct SubscriptionTree::Filter {
     static constexpr std::size_t text_offset = sizeof(Subscriber) + sizeof(many) + sizeof(text_bytes);
 
     [[nodiscard]] static Ptr make(std::string_view text, const Subscriber& subscriber) {
-        void* const memory = ::operator new(text_offset + text.size());
+        void* const memory = ::operator new(std::max(sizeof(Filter), text_offset + text.size()));
         Ptr filter(new (memory) Filter{subscriber, nullptr, static_cast<std::uint16_t>(text.size())});
         std::memcpy(filter->text_begin(), text.data(), text.size());
         return filter;
