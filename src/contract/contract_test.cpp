@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "contract/connect_detail.h"
 #include "contract/downlink.h"
 #include "contract/event.h"
 #include "contract/identity.h"
@@ -160,6 +161,24 @@ TEST(RegionCounts, a_region_has_its_ancestors_and_the_fleet) {
     EXPECT_EQ(visited, (std::vector<std::string>{""}));
 }
 
+TEST(ConnectDetail, survives_json_and_may_be_absent) {
+    const auto parsed = parse_connect_detail(to_json(ConnectDetail{"127.0.0.1:4242", "3.1.1"}));
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->address, "127.0.0.1:4242");
+    EXPECT_EQ(parsed->protocol, "3.1.1");
+    EXPECT_TRUE(parse_connect_detail(""));
+    EXPECT_FALSE(parse_connect_detail(R"({"address":1})"));
+}
+
+TEST(RegionCounts, positions_add_up_exactly_in_any_order) {
+    RegionCounts counts;
+    counts += contribution_of(PresenceState::online, 0, 12.9716, 77.5946);
+    counts += contribution_of(PresenceState::online, 0, -33.87, 0.1);
+    counts -= contribution_of(PresenceState::online, 0, 12.9716, 77.5946);
+    counts -= contribution_of(PresenceState::online, 0, -33.87, 0.1);
+    EXPECT_EQ(counts, RegionCounts{});
+}
+
 TEST(Incident, survives_json) {
     Incident incident;
     incident.id = "i-1";
@@ -190,6 +209,12 @@ TEST(Json, strings_are_escaped_and_bad_utf8_is_replaced) {
     std::string out;
     json::append_string(out, "a\"\\\n\xff\xc3\xa9");
     EXPECT_EQ(out, "\"a\\\"\\\\\\u000a\\ufffd\xc3\xa9\"");
+}
+
+TEST(Json, utf8_is_told_from_other_encodings) {
+    EXPECT_TRUE(json::is_utf8("plain, caf\xc3\xa9, \xf0\x9f\x9a\x80"));
+    EXPECT_FALSE(json::is_utf8("caf\xe9"));
+    EXPECT_FALSE(json::is_utf8("\xed\xa0\x80")) << "a lone surrogate";
 }
 
 TEST(Json, numbers_are_shortest_and_never_nan) {
