@@ -16,8 +16,8 @@ namespace muster::mqtt {
 
 /// Limits of client connections, shared by all of them; outlives them.
 struct ClientLimits {
-    std::size_t packet_bytes_max = 256 * 1024;  ///< of one incoming packet
-    std::uint16_t in_flight_max = 32;           ///< unacknowledged QoS 1 messages
+    std::size_t packet_bytes_max = 256UL * 1024;  ///< of one incoming packet
+    std::uint16_t in_flight_max = 32;             ///< unacknowledged QoS 1 messages
     Millis connack_timeout{10'000};
     Millis ping_timeout{10'000};  ///< from PINGREQ to its answer
 };

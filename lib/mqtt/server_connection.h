@@ -16,8 +16,8 @@ namespace muster::mqtt {
 
 /// Limits of server connections, shared by all of them; outlives them.
 struct ServerLimits {
-    std::size_t packet_bytes_max = 256 * 1024;  ///< of one incoming packet
-    Millis connect_timeout{10'000};             ///< from accept to a complete CONNECT
+    std::size_t packet_bytes_max = 256UL * 1024;  ///< of one incoming packet
+    Millis connect_timeout{10'000};               ///< from accept to a complete CONNECT
     std::uint8_t qos_max = 2;           ///< of incoming PUBLISH and wills; announce it in CONNACK (v5 Maximum QoS)
     std::uint16_t topic_alias_max = 0;  ///< incoming aliases a connection; announce it in CONNACK
 };

@@ -19,7 +19,7 @@ struct SessionLimits {
     std::uint16_t in_flight_max = 32;        ///< unacknowledged QoS 1 and 2 messages towards the client
     std::uint16_t receive_maximum = 64;      ///< the same from the client; announce it in CONNACK (v5 Receive Maximum)
     std::size_t queued_messages_max = 1000;  ///< waiting for the window or for the client to come back
-    std::size_t queued_bytes_max = 1024 * 1024;  ///< the same, in bytes
+    std::size_t queued_bytes_max = 1024UL * 1024;  ///< the same, in bytes
     std::size_t subscriptions_max = 256;
     std::size_t qos_2_ids_max = 4096;  ///< QoS 2 exchanges that a 3.1.1 client may leave open
 };
