@@ -31,8 +31,8 @@ struct GatewayLimits {
     std::size_t accepts_per_turn = 256;
     std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
     std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
-    mqtt::ServerLimits connection;
-    mqtt::SessionLimits session;
+    mqtt::ServerLimits connection{};
+    mqtt::SessionLimits session{};
 };
 
 /// What a gateway is told at its start.
@@ -47,8 +47,8 @@ struct GatewayOptions {
     Millis pace{1};              ///< what arrives within it is handled in one go
     Millis stop_timeout{5'000};  ///< how long stop() waits for the bus
     /// Whether these credentials are an operator's. Any thread; must not block. Empty: nobody is an operator.
-    std::function<bool(std::string_view user, std::string_view password)> is_operator;
-    GatewayLimits limits;
+    std::function<bool(std::string_view user, std::string_view password)> is_operator{};
+    GatewayLimits limits{};
 };
 
 }  // namespace muster

@@ -40,7 +40,7 @@ struct UplinkRecord {
 class Uplink final {
  public:
     /// How full the way to the bus is: below half; over half: QoS 0 is dropped and a QoS 1 publisher is held after its
-    /// publish; over three quarters: no socket is read. The rest is for control records.
+    /// publish; over three quarters: no client with a session is read. The rest is for control records.
     enum class Pressure : std::uint8_t { none, slow, stop };
 
     Uplink(std::unique_ptr<Producer> producer, const GatewayLimits& limits, Tally& tally);

@@ -182,7 +182,9 @@ void Worker::read(Connection& connection) {
         if (connection.is_closed() || connection.is_ending() || connection.protocol().is_held() || stopping_) {
             return;
         }
-        if (uplink_.pressure() == Uplink::Pressure::stop) {
+        // Who comes and who has gone is still seen.
+        const bool may_bring_more = connection.session != nullptr && !connection.peer_ended;
+        if (may_bring_more && uplink_.pressure() == Uplink::Pressure::stop) {
             hold(connection, Connection::hold_bus);
             return;
         }
@@ -296,6 +298,10 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
         return;
     }
     reactor_->timers().arm(connection, connection.protocol().deadline());
+    if (uplink_.pressure() == Uplink::Pressure::stop) {
+        hold(connection, Connection::hold_bus);
+        return;
+    }
     receive(connection, {});  // what came right behind CONNECT
     if (connection.has_unread) {
         read(connection);
@@ -331,13 +337,14 @@ void Worker::close(Connection& connection, Cause cause) {
     (void)connection.flush();
     std::unique_ptr<Connection> owned = unwatch(connection);
     context_.connections.fetch_sub(1, std::memory_order_relaxed);
-    owned->close_socket();
     closed_.push_back(std::move(owned));
+    // The end is on its way to the bus before the client can see it.
     if (Session* session = std::exchange(connection.session, nullptr)) {
         service_.end(*session, connection.ending_cause());
     } else {
         tally_.closed_unknown.add();
     }
+    connection.close_socket();
 }
 
 void Worker::count_protocol_error(const mqtt::ProtocolError& error) {
