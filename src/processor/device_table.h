@@ -108,7 +108,7 @@ class DeviceTable final {
     [[nodiscard]] DeviceNumber size() const { return size_; }
 
  private:
-    static constexpr std::size_t block = 1024;
+    static constexpr std::size_t block = 256;
     struct Block {
         std::array<DeviceState, block> states;
         std::array<DeviceDetail, block> details;
