@@ -211,6 +211,12 @@ TEST(Json, strings_are_escaped_and_bad_utf8_is_replaced) {
     EXPECT_EQ(out, "\"a\\\"\\\\\\u000a\\ufffd\xc3\xa9\"");
 }
 
+TEST(Json, utf8_is_told_from_other_encodings) {
+    EXPECT_TRUE(json::is_utf8("plain, caf\xc3\xa9, \xf0\x9f\x9a\x80"));
+    EXPECT_FALSE(json::is_utf8("caf\xe9"));
+    EXPECT_FALSE(json::is_utf8("\xed\xa0\x80")) << "a lone surrogate";
+}
+
 TEST(Json, numbers_are_shortest_and_never_nan) {
     std::string out;
     json::append_number(out, 0.1);

@@ -34,7 +34,12 @@ Result<void> read_unsigned(const boost::json::object& object, std::string_view k
 std::size_t utf8_sequence(std::string_view text, std::size_t at) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char lead = byte(at);
-    const std::size_t size = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    const std::size_t size = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
     if (size == 0 || at + size > text.size()) {
         return 0;
     }
@@ -111,6 +116,17 @@ Result<void> read(const boost::json::object& object, std::string_view key, std::
 
 Result<void> read(const boost::json::object& object, std::string_view key, std::uint16_t& out) {
     return read_unsigned(object, key, out);
+}
+
+bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t size = utf8_sequence(text, at);
+        if (size == 0) {
+            return false;
+        }
+        at += size;
+    }
+    return true;
 }
 
 void append_string(std::string& out, std::string_view text) {

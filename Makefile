@@ -1,0 +1,65 @@
+# One word per task over the CMake presets. `make run` and `make test` are all that a newcomer needs.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+CTEST := ctest --output-on-failure --no-tests=error -j$(JOBS)
+
+.PHONY: help run build web test unit scenario asan tsan lint format sim fuzz bench ci clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
+
+run: packages-run web  ## install what is missing, build, start everything with 1,000 simulated devices
+	@tools/build.sh release muster
+	@exec build/release/src/app/muster serve --data-dir data --simulate $(or $(DEVICES),1000)
+
+build: packages-run web  ## build the product: build/release/src/app/muster
+	@tools/build.sh release muster
+
+web: packages-run  ## build the dashboard into web/dist
+	@tools/build_web.sh
+
+test: packages-run packages-test web  ## unit, conformance, simulation, scenario, dashboard and layer tests
+	@tools/build.sh release all
+	@cd build/release && $(CTEST)
+
+unit:  ## the tests that need no server and no browser
+	@tools/build.sh release all
+	@cd build/release && $(CTEST) -L 'unit|sim|style'
+
+scenario: web  ## the real binary with real clients and a real browser
+	@tools/build.sh release all
+	@cd build/release && $(CTEST) -L scenario
+
+asan: packages-run packages-test  ## the unit and simulation tests under the address and undefined-behaviour sanitizers
+	@tools/build.sh asan all
+	@cd build/asan && $(CTEST) -L 'unit|sim'
+
+tsan: packages-run packages-test  ## the unit tests under the thread sanitizer
+	@tools/build.sh tsan all
+	@cd build/tsan && TSAN_OPTIONS=suppressions=$(CURDIR)/cmake/tsan.supp:halt_on_error=1 $(CTEST) -L unit
+
+lint: packages-run packages-test packages-lint  ## layers, links, formatting, clang-tidy
+	@tools/lint.sh
+
+format: packages-lint  ## clang-format-19 over the tree
+	@git ls-files '*.h' '*.cpp' | xargs clang-format-19 -i
+
+sim: packages-run packages-test  ## the seeded presence simulation; SEED=… and SCHEDULES=… choose what it runs
+	@tools/build.sh release muster_sim_test
+	@MUSTER_SIM_SEED=$(SEED) MUSTER_SIM_SCHEDULES=$(SCHEDULES) build/release/tests/sim/muster_sim_test
+
+fuzz: packages-run packages-lint  ## every fuzz target for SECONDS seconds (60) under libFuzzer
+	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
+
+bench: packages-run packages-test packages-bench web  ## CPU, latency and memory beside Debian's mosquitto; ROUNDS=…
+	@tools/build.sh release all bench
+	@/usr/bin/python3 bench/run.py --muster build/release/src/app/muster --build build/release
+
+ci:  ## what .ci/run runs
+	@.ci/run
+
+packages-%:
+	@tools/install_packages.sh $*
+
+clean:  ## remove everything that was built; data/ stays
+	@rm -rf build web/dist web/node_modules

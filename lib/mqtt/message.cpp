@@ -1,0 +1,86 @@
+#include "mqtt/message.h"
+
+#include <utility>
+
+namespace muster::mqtt {
+
+namespace {
+
+/// The others belong to one hop, or are kept as a field.
+bool is_kept(PropertyId id) {
+    return id != PropertyId::message_expiry && id != PropertyId::topic_alias &&
+           id != PropertyId::subscription_identifier && id != PropertyId::will_delay;
+}
+
+void keep_properties(const Properties& properties, Message& message) {
+    message.expiry_s = properties.number(PropertyId::message_expiry);
+    PropertyWriter writer(message.properties);
+    for (const Property& property : properties) {
+        if (is_kept(property.id)) {
+            writer.copy(property);
+        }
+    }
+}
+
+}  // namespace
+
+Publish Message::view() const {
+    Publish publish;
+    publish.topic = topic;
+    publish.payload = payload;
+    publish.properties = Properties(properties);
+    publish.qos = qos;
+    publish.retain = retain;
+    return publish;
+}
+
+bool Message::is_expired(Millis now) const {
+    return expiry_s && now >= published + Seconds(*expiry_s);
+}
+
+MessagePtr keep_message(const Publish& publish, Millis now) {
+    auto message = std::make_shared<Message>();
+    message->topic = publish.topic;
+    message->payload = publish.payload;
+    message->published = now;
+    message->qos = publish.qos;
+    message->retain = publish.retain;
+    keep_properties(publish.properties, *message);
+    return message;
+}
+
+MessagePtr keep_message(const Will& will) {
+    auto message = std::make_shared<Message>();
+    message->topic = will.topic;
+    message->payload = will.payload;
+    message->qos = will.qos;
+    message->retain = will.retain;
+    keep_properties(will.properties, *message);
+    return message;
+}
+
+MessagePtr published_at(const Message& message, Millis now) {
+    auto published = std::make_shared<Message>(message);
+    published->published = now;
+    return published;
+}
+
+OutgoingMessage::OutgoingMessage(const Publish& publish, Millis now) : view_(publish), now_(now) {
+    // Properties have to be sorted out before they go on: only messages without any are sent straight from the read
+    // buffer.
+    if (!publish.properties.empty()) {
+        kept_ = keep_message(publish, now);
+        view_ = kept_->view();
+    }
+}
+
+OutgoingMessage::OutgoingMessage(MessagePtr message) : view_(message->view()), kept_(std::move(message)) {}
+
+const MessagePtr& OutgoingMessage::kept() {
+    if (!kept_) {
+        kept_ = keep_message(view_, now_);
+    }
+    return kept_;
+}
+
+}  // namespace muster::mqtt

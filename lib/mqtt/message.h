@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "mqtt/packets.h"
+
+namespace muster::mqtt {
+
+/// An application message that outlives the buffer it came in: queued, in flight, retained or a will. Immutable and
+/// shared: one copy however many sessions wait for it. Freely passed between threads.
+struct Message {
+    std::string topic;
+    std::string payload;
+    std::string properties;  ///< encoded; without message expiry, topic alias, subscription identifiers and will delay
+    std::optional<std::uint32_t> expiry_s;  ///< v5 Message Expiry, from `published` on
+    Millis published{0};                    ///< monotonic
+    std::uint8_t qos = 0;                   ///< as published
+    bool retain = false;                    ///< as published
+
+    /// A view of it as a PUBLISH with the published QoS and retain flag, without packet id and without message expiry.
+    [[nodiscard]] Publish view() const;
+    [[nodiscard]] bool is_expired(Millis now) const;
+    /// Counted against queue bounds.
+    [[nodiscard]] std::size_t bytes() const { return topic.size() + payload.size() + properties.size(); }
+};
+
+using MessagePtr = std::shared_ptr<const Message>;
+
+[[nodiscard]] MessagePtr keep_message(const Publish& publish, Millis now);
+/// A will, at CONNECT. Its message expiry begins when it is published: then send `published_at(will, now)`.
+[[nodiscard]] MessagePtr keep_message(const Will& will);
+[[nodiscard]] MessagePtr published_at(const Message& message, Millis now);
+
+/// One message on its way to any number of sessions: a view, copied once, when the first session has to keep it. Lives
+/// on the stack for the length of one fan-out; pass the same object to every ServerSession::deliver.
+class OutgoingMessage final {
+ public:
+    OutgoingMessage(const Publish& publish, Millis now);
+    explicit OutgoingMessage(MessagePtr message);
+
+    [[nodiscard]] const Publish& view() const { return view_; }
+    [[nodiscard]] const MessagePtr& kept();
+    /// The copy if there is one already.
+    [[nodiscard]] const Message* kept_already() const { return kept_.get(); }
+
+ private:
+    Publish view_;
+    Millis now_{0};
+    MessagePtr kept_;
+};
+
+}  // namespace muster::mqtt
