@@ -1,11 +1,22 @@
 #include "bus/delivery_box.h"
 
+#include <string>
 #include <utility>
 
 namespace muster {
+namespace {
 
-void DeliveryBox::complete(std::size_t bytes, const std::vector<std::uint64_t>& tokens, const Result<void>& written) {
+constexpr std::size_t spare_buffers_max = 64;
+constexpr std::size_t spare_buffer_bytes_max = 64U << 10U;
+
+}  // namespace
+
+void DeliveryBox::complete(std::size_t bytes, const std::vector<std::uint64_t>& tokens, const Result<void>& written,
+                           std::string buffer) {
     const std::lock_guard lock(mutex_);
+    if (spare_.size() < spare_buffers_max && buffer.capacity() <= spare_buffer_bytes_max) {
+        spare_.push_back(std::move(buffer));
+    }
     const bool was_empty = ready_.empty();
     for (const std::uint64_t token : tokens) {
         ready_.push_back({token, written.has_value(), written ? ErrorCode::unavailable : written.error().code});
@@ -17,6 +28,17 @@ void DeliveryBox::complete(std::size_t bytes, const std::vector<std::uint64_t>& 
     if (was_empty && !tokens.empty() && on_ready_) {
         on_ready_();
     }
+}
+
+std::string DeliveryBox::spare_buffer() {
+    const std::lock_guard lock(mutex_);
+    if (spare_.empty()) {
+        return {};
+    }
+    std::string buffer = std::move(spare_.back());
+    spare_.pop_back();
+    buffer.clear();
+    return buffer;
 }
 
 std::size_t DeliveryBox::take(FunctionRef<void(const Delivery&)> on_delivery) {

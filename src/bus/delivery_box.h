@@ -22,7 +22,11 @@ class DeliveryBox final {
     [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
 
     /// Commit thread: the fate of records, with what they were sent with; 0 is not among `tokens`.
-    void complete(std::size_t bytes, const std::vector<std::uint64_t>& tokens, const Result<void>& written);
+    /// `buffer` is what they were in, for the next ones.
+    void complete(std::size_t bytes, const std::vector<std::uint64_t>& tokens, const Result<void>& written,
+                  std::string buffer);
+    /// Producer: an empty buffer, with memory from earlier use if there is one.
+    [[nodiscard]] std::string spare_buffer();
     /// Producer: hands out what has come since the last time. Returns how many.
     std::size_t take(FunctionRef<void(const Delivery&)> on_delivery);
     /// Blocks until nothing is on its way any more; false when that takes longer.
@@ -36,6 +40,7 @@ class DeliveryBox final {
     std::condition_variable emptied_;
     std::function<void()> on_ready_;
     std::vector<Delivery> ready_;
+    std::vector<std::string> spare_;
     std::vector<Delivery> handing_out_;  ///< producer's thread only; kept for its capacity
 };
 

@@ -10,6 +10,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+/// How long records may wait that nobody waits for: the most that G2 allows, because each commit costs the same.
+constexpr Millis unhurried_interval{10};
 /// How often the store is reopened after a write that failed. It is dear, and a write that fails meanwhile is cheap.
 constexpr Millis reopen_interval{200};
 
@@ -22,6 +24,29 @@ LogAppend& append_of(std::vector<LogAppend>& appends, const Submission& submissi
         return *found;
     }
     return appends.emplace_back(LogAppend{submission.topic, submission.partition, {}});
+}
+
+/// Seals as many submissions as fit into one batch, then the next ones.
+void seal_parts(LogAppend& append, std::span<const Submission* const> parts) {
+    while (!parts.empty()) {
+        std::size_t count = 0;
+        std::size_t bytes = batch_header_bytes;
+        std::uint32_t records = 0;
+        for (; count < parts.size() && (count == 0 || bytes < batch_bytes_max); ++count) {
+            bytes += parts[count]->record_bytes;
+            records += parts[count]->records;
+        }
+        std::string batch;
+        batch.reserve(bytes);
+        batch.resize(batch_header_bytes);
+        for (const Submission* part : parts.first(count)) {
+            batch.append(part->bytes);
+        }
+        Offset& next = append.topic->next()[static_cast<std::size_t>(append.partition)];
+        append.batches.push_back(seal_batch(std::move(batch), next, records));
+        next += records;
+        parts = parts.subspan(count);
+    }
 }
 
 }  // namespace
@@ -56,6 +81,13 @@ void EmbeddedCommitter::submit(std::vector<Submission>& submissions) {
     submissions.clear();
 }
 
+void EmbeddedCommitter::hurry() {
+    const std::lock_guard lock(mutex_);
+    if (has_work()) {
+        note_work(true);
+    }
+}
+
 void EmbeddedCommitter::submit_sync() {
     const std::lock_guard lock(mutex_);
     note_work(false);
@@ -75,7 +107,7 @@ void EmbeddedCommitter::note_work(bool urgent) {
 }
 
 EmbeddedCommitter::SteadyTime EmbeddedCommitter::due() const {
-    return (urgent_ ? last_commit_ : std::max(last_commit_, pending_since_)) + interval_;
+    return urgent_ ? last_commit_ + interval_ : pending_since_ + unhurried_interval;
 }
 
 void EmbeddedCommitter::wait_for_turn(std::unique_lock<std::mutex>& lock) {
@@ -117,45 +149,24 @@ void EmbeddedCommitter::commit(std::vector<Submission>& taken, bool sync_wanted)
     if (written) {
         publish(appends);
     }
-    for (const Submission& submission : taken) {
+    for (Submission& submission : taken) {
         lost_records_.Increment(written ? 0.0 : static_cast<double>(submission.records));
-        submission.box->complete(submission.record_bytes, submission.tokens, written);
+        submission.box->complete(submission.record_bytes, submission.tokens, written, std::move(submission.bytes));
     }
 }
 
-/// Seals the submissions of each partition into batches. The offsets are used up even when the write fails: what a
-/// failed write left in the log may come back at the next start, and must not then hide later records.
-std::vector<LogAppend> EmbeddedCommitter::assign_offsets(std::vector<Submission>& taken) {
-    struct Open {
-        std::string bytes;
-        std::uint32_t records = 0;
-    };
+/// Joins the submissions of each partition into batches and seals them. The offsets are used up even when the write
+/// fails: what a failed write left in the log may come back at the next start, and must not then hide later records.
+std::vector<LogAppend> EmbeddedCommitter::assign_offsets(const std::vector<Submission>& taken) {
     std::vector<LogAppend> appends;
-    std::vector<Open> open;
-    const auto seal = [](LogAppend& append, Open& batch) {
-        Offset& next = append.topic->next()[static_cast<std::size_t>(append.partition)];
-        append.batches.push_back(seal_batch(std::move(batch.bytes), next, batch.records));
-        next += batch.records;
-        batch = {};
-    };
-    for (Submission& submission : taken) {
-        LogAppend& append = append_of(appends, submission);
-        open.resize(appends.size());
-        Open& batch = open[static_cast<std::size_t>(&append - appends.data())];
-        if (batch.records == 0) {
-            batch.bytes = std::move(submission.bytes);
-        } else {
-            batch.bytes.append(submission.bytes, batch_header_bytes);
-        }
-        batch.records += submission.records;
-        if (batch.bytes.size() >= batch_bytes_max) {
-            seal(append, batch);
-        }
+    std::vector<std::vector<const Submission*>> parts;  // of the append with the same index
+    for (const Submission& submission : taken) {
+        const LogAppend& append = append_of(appends, submission);
+        parts.resize(appends.size());
+        parts[static_cast<std::size_t>(&append - appends.data())].push_back(&submission);
     }
     for (std::size_t i = 0; i < appends.size(); ++i) {
-        if (open[i].records != 0) {
-            seal(appends[i], open[i]);
-        }
+        seal_parts(appends[i], parts[i]);
     }
     return appends;
 }

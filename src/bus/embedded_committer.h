@@ -18,13 +18,13 @@ namespace muster {
 class DeliveryBox;
 class EmbeddedTopic;
 
-/// What a producer flushed for one partition: records in their stored form behind room for a batch header.
+/// What a producer flushed for one partition: records in their stored form, one after the other.
 struct Submission {
     EmbeddedTopic* topic = nullptr;
     Partition partition = 0;
     std::uint32_t records = 0;
     std::size_t record_bytes = 0;
-    std::string bytes;
+    std::string bytes;                  ///< record_bytes of them; goes back to the box
     std::vector<std::uint64_t> tokens;  ///< of those records that want a report
     std::shared_ptr<DeliveryBox> box;
 };
@@ -41,6 +41,8 @@ class EmbeddedCommitter final {
 
     /// Any thread. Takes the contents of `submissions` and leaves it empty.
     void submit(std::vector<Submission>& submissions);
+    /// Any thread: somebody waits for what was submitted, though not for a report of it.
+    void hurry();
     /// Any thread: an offset was committed; it is to be synced within the interval.
     void submit_sync();
 
@@ -54,7 +56,7 @@ class EmbeddedCommitter final {
     [[nodiscard]] SteadyTime due() const;
 
     void commit(std::vector<Submission>& taken, bool sync_wanted);
-    [[nodiscard]] std::vector<LogAppend> assign_offsets(std::vector<Submission>& taken);
+    [[nodiscard]] std::vector<LogAppend> assign_offsets(const std::vector<Submission>& taken);
     [[nodiscard]] Result<void> write(std::span<const LogAppend> appends);
     void publish(std::vector<LogAppend>& appends);
     void report_failure(const Error& error);

@@ -21,6 +21,8 @@ constexpr std::string_view meta_family = "meta";
 constexpr std::string_view bounded_prefix = "bounded:";
 constexpr std::string_view compacted_prefix = "compacted:";
 constexpr std::size_t bus_wal_bytes_max = 128U << 20U;
+/// A commit's memory is kept for the next one, but not that of an unusually large one.
+constexpr std::size_t kept_write_bytes_max = 8U << 20U;
 constexpr std::size_t memtable_bytes_max = 64U << 20U;
 constexpr std::size_t memtable_bytes_min = 128U << 10U;
 /// How long a consumer may take to see that a key is gone: Kafka's delete.retention.ms.
@@ -305,37 +307,46 @@ Result<void> EmbeddedLog::append(std::span<const LogAppend> appends) {
     if (auto open = check_open(); !open) {
         return open;
     }
-    rocksdb::WriteBatch writes;
+    if (writes_ == nullptr || writes_->GetDataSize() > kept_write_bytes_max) {
+        writes_ = std::make_unique<rocksdb::WriteBatch>();
+    }
+    writes_->Clear();
     std::vector<EmbeddedTopic*> topics;
     for (const LogAppend& append : appends) {
-        if (append.topic->compacted()) {
-            if (const auto done = append_compacted(writes, append); !done) {
-                return done;
-            }
-        } else {
-            auto* const family = database_->family(append.topic->family());
-            for (const RecordBatch& batch : append.batches) {
-                writes.Put(family, log_keys::record(append.partition, batch.base), batch.bytes);
-            }
+        if (!append.topic->compacted()) {
+            append_bounded(append);
+        } else if (auto done = append_compacted(append); !done) {
+            return done;
         }
         if (std::ranges::find(topics, append.topic) == topics.end()) {
             topics.push_back(append.topic);
         }
     }
     for (EmbeddedTopic* topic : topics) {
-        std::string next;
-        ByteWriter writer(next);
-        for (const Offset offset : topic->next()) {
-            writer.number(offset);
-        }
-        writes.Put(meta(), next_key(topic->name()), next);
+        append_next(*topic);
     }
     rocksdb::WriteOptions synced;
     synced.sync = true;
-    return rocks_result(db().Write(synced, &writes), "cannot write to the message bus");
+    return rocks_result(db().Write(synced, writes_.get()), "cannot write to the message bus");
 }
 
-Result<void> EmbeddedLog::append_compacted(rocksdb::WriteBatch& writes, const LogAppend& append) {
+void EmbeddedLog::append_next(EmbeddedTopic& topic) {
+    std::string next;
+    ByteWriter writer(next);
+    for (const Offset offset : topic.next()) {
+        writer.number(offset);
+    }
+    writes_->Put(meta(), next_key(topic.name()), next);
+}
+
+void EmbeddedLog::append_bounded(const LogAppend& append) {
+    auto* const family = database_->family(append.topic->family());
+    for (const RecordBatch& batch : append.batches) {
+        writes_->Put(family, log_keys::record(append.partition, batch.base), batch.bytes);
+    }
+}
+
+Result<void> EmbeddedLog::append_compacted(const LogAppend& append) {
     auto* const family = database_->family(append.topic->family());
     // Of several records of one key in one commit only the last is ever stored.
     std::unordered_map<std::string_view, Offset> last_of_key;
@@ -355,22 +366,23 @@ Result<void> EmbeddedLog::append_compacted(rocksdb::WriteBatch& writes, const Lo
         if (!result || last_of_key[record.key] != record.offset) {
             return;
         }
-        result = supersede(writes, append, record.key);
+        result = supersede(append, record.key);
         const NewestOfKey newest{record.offset, record.time, record.tombstone};
-        writes.Put(family, log_keys::newest(append.partition, record.key), encode(newest));
-        writes.Put(family, log_keys::record(append.partition, record.offset), one_record_batch(record));
+        writes_->Put(family, log_keys::newest(append.partition, record.key), encode(newest));
+        writes_->Put(family, log_keys::record(append.partition, record.offset), one_record_batch(record));
         if (record.tombstone) {
             newest_tombstone = std::max(newest_tombstone, record.time);
-            writes.Put(family, log_keys::tombstone(record.time, append.partition, record.offset), slice_of(record.key));
+            writes_->Put(family, log_keys::tombstone(record.time, append.partition, record.offset),
+                         slice_of(record.key));
         }
     });
     if (result && newest_tombstone != Timestamp{}) {
-        drop_old_tombstones(writes, *append.topic, newest_tombstone);
+        drop_old_tombstones(*append.topic, newest_tombstone);
     }
     return result;
 }
 
-Result<void> EmbeddedLog::supersede(rocksdb::WriteBatch& writes, const LogAppend& append, std::string_view key) {
+Result<void> EmbeddedLog::supersede(const LogAppend& append, std::string_view key) {
     auto* const family = database_->family(append.topic->family());
     std::string stored;
     const auto status = db().Get(rocksdb::ReadOptions(), family, log_keys::newest(append.partition, key), &stored);
@@ -387,14 +399,14 @@ Result<void> EmbeddedLog::supersede(rocksdb::WriteBatch& writes, const LogAppend
         damaged_.Increment();
         return {};
     }
-    writes.Delete(family, log_keys::record(append.partition, newest.offset));
+    writes_->Delete(family, log_keys::record(append.partition, newest.offset));
     if (newest.tombstone) {
-        writes.Delete(family, log_keys::tombstone(newest.time, append.partition, newest.offset));
+        writes_->Delete(family, log_keys::tombstone(newest.time, append.partition, newest.offset));
     }
     return {};
 }
 
-void EmbeddedLog::drop_old_tombstones(rocksdb::WriteBatch& writes, const EmbeddedTopic& topic, Timestamp now) {
+void EmbeddedLog::drop_old_tombstones(const EmbeddedTopic& topic, Timestamp now) {
     auto* const family = database_->family(topic.family());
     std::string& done = tombstones_dropped_to_[topic.id()];
     if (done.empty()) {
@@ -410,9 +422,9 @@ void EmbeddedLog::drop_old_tombstones(rocksdb::WriteBatch& writes, const Embedde
         const std::string_view key = view_of(iterator->key());
         const std::string place(key.substr(key.size() - sizeof(std::uint32_t) - sizeof(std::uint64_t)));
         const auto partition_bytes = place.substr(0, sizeof(std::uint32_t));
-        writes.Delete(family, iterator->key());
-        writes.Delete(family, "r" + place);
-        writes.Delete(family, "k" + partition_bytes + iterator->value().ToString());
+        writes_->Delete(family, iterator->key());
+        writes_->Delete(family, "r" + place);
+        writes_->Delete(family, "k" + partition_bytes + iterator->value().ToString());
         done = key;
     }
 }

@@ -86,9 +86,11 @@ class EmbeddedLog final {
     Result<void> set_retention(const TopicSpec& spec);
     Result<void> check_partitions();
     Result<std::vector<Offset>> read_next(const std::string& topic);
-    Result<void> append_compacted(rocksdb::WriteBatch& writes, const LogAppend& append);
-    Result<void> supersede(rocksdb::WriteBatch& writes, const LogAppend& append, std::string_view key);
-    void drop_old_tombstones(rocksdb::WriteBatch& writes, const EmbeddedTopic& topic, Timestamp now);
+    void append_bounded(const LogAppend& append);
+    Result<void> append_compacted(const LogAppend& append);
+    Result<void> supersede(const LogAppend& append, std::string_view key);
+    void drop_old_tombstones(const EmbeddedTopic& topic, Timestamp now);
+    void append_next(EmbeddedTopic& topic);
 
     const Partition partitions_;
     std::shared_mutex database_mutex_;  ///< shared: the database is in use; exclusive: it is being reopened
@@ -97,6 +99,7 @@ class EmbeddedLog final {
     std::vector<EmbeddedLogReader*> readers_;
     std::vector<TopicSpec> open_topics_;
 
+    std::unique_ptr<rocksdb::WriteBatch> writes_;           ///< commit thread; kept for its memory
     std::map<TopicId, std::string> tombstones_dropped_to_;  ///< commit thread; spares reading over what was deleted
     Counter& damaged_;
     LogLimit damage_log_;

@@ -90,7 +90,7 @@ Result<void> EmbeddedProducer::send(TopicId topic_id, const ProducerRecord& reco
 Submission& EmbeddedProducer::open_submission(EmbeddedTopic& topic, Partition partition) {
     std::uint32_t& at = open_at_[topic.id()][static_cast<std::size_t>(partition)];
     if (at == 0 || open_[at - 1].bytes.size() >= batch_bytes_max) {
-        open_.push_back({&topic, partition, 0, 0, std::string(batch_header_bytes, '\0'), {}, box_});
+        open_.push_back({&topic, partition, 0, 0, box_->spare_buffer(), {}, box_});
         at = static_cast<std::uint32_t>(open_.size());
     }
     return open_[at - 1];
@@ -114,6 +114,7 @@ std::size_t EmbeddedProducer::poll(FunctionRef<void(const Delivery&)> on_deliver
 
 Result<void> EmbeddedProducer::drain(Millis timeout) {
     flush();
+    committer_.hurry();
     if (!box_->wait_until_empty(timeout)) {
         return fail(ErrorCode::timed_out, "records are still on their way to the bus");
     }

@@ -62,7 +62,7 @@ std::size_t stored_bytes(const ProducerRecord& record) {
     return size;
 }
 
-void append_record(std::string& batch, const ProducerRecord& record, std::size_t stored_bytes) {
+void append_record(std::string& out, const ProducerRecord& record, std::size_t stored_bytes) {
     const RecordPrefix prefix{
         .bytes = static_cast<std::uint32_t>(stored_bytes),
         .key_bytes = static_cast<std::uint32_t>(record.key.size()),
@@ -72,15 +72,15 @@ void append_record(std::string& batch, const ProducerRecord& record, std::size_t
         .zero = 0,
         .time = to_epoch_ms(record.time),
     };
-    const std::size_t before = batch.size();
-    batch.resize(before + stored_bytes);
-    char* at = put(batch.data() + before, &prefix, sizeof(prefix));
+    const std::size_t before = out.size();
+    out.resize(before + stored_bytes);
+    char* at = put(out.data() + before, &prefix, sizeof(prefix));
     for (const RecordHeader& header : record.headers) {
         at = put_header(at, header);
     }
     at = put(at, record.key.data(), record.key.size());
     at = put(at, record.value.data(), record.value.size());
-    MUSTER_ASSERT(at == batch.data() + batch.size());
+    MUSTER_ASSERT(at == out.data() + out.size());
 }
 
 RecordBatch seal_batch(std::string bytes, Offset base, std::uint32_t records) {

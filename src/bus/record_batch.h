@@ -31,8 +31,8 @@ inline constexpr std::size_t batch_bytes_max = 1U << 20U;
 
 /// Bytes that the record will take in a batch.
 [[nodiscard]] std::size_t stored_bytes(const ProducerRecord& record);
-/// Appends the record to a batch that begins with batch_header_bytes of room.
-void append_record(std::string& batch, const ProducerRecord& record, std::size_t stored_bytes);
+/// Appends the record's stored form to `out`.
+void append_record(std::string& out, const ProducerRecord& record, std::size_t stored_bytes);
 
 /// Sealed records of one partition with consecutive offsets [base, end). Immutable, shared by the tail and its readers.
 struct RecordBatch {
