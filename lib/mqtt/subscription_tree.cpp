@@ -71,18 +71,17 @@ struct SubscriptionTree::Filter {
 
     Subscriber only;                        ///< while `many` is null
     std::unique_ptr<ManySubscribers> many;  ///< from the second subscriber on
-    std::uint16_t text_bytes = 0;
+    std::uint16_t text_bytes = 0;           ///< the text begins right behind
+    static constexpr std::size_t text_offset = sizeof(Subscriber) + sizeof(many) + sizeof(text_bytes);
 
     [[nodiscard]] static Ptr make(std::string_view text, const Subscriber& subscriber) {
-        void* const memory = ::operator new(sizeof(Filter) + text.size());
+        void* const memory = ::operator new(text_offset + text.size());
         Ptr filter(new (memory) Filter{subscriber, nullptr, static_cast<std::uint16_t>(text.size())});
         std::memcpy(filter->text_begin(), text.data(), text.size());
         return filter;
     }
-    [[nodiscard]] char* text_begin() { return reinterpret_cast<char*>(this) + sizeof(Filter); }
-    [[nodiscard]] std::string_view text() const {
-        return {reinterpret_cast<const char*>(this) + sizeof(Filter), text_bytes};
-    }
+    [[nodiscard]] char* text_begin() { return reinterpret_cast<char*>(&text_bytes + 1); }
+    [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(&text_bytes + 1), text_bytes}; }
 
     /// True when added, false when replaced.
     bool put(const Subscriber& subscriber) {
@@ -151,10 +150,11 @@ struct SubscriptionTree::LevelHashes {
 };
 
 /// All filters of one shape: an open-addressing table (linear probing, no tombstones) keyed by the sum of the hashes of
-/// the literal levels. The key is kept beside the pointer, so that neither a miss nor growth touches the filters.
+/// the literal levels. One byte of the key a slot stands apart, so that a topic nobody wants costs one small memory
+/// access; the key stands beside the pointer, so that growth does not touch the filters.
 class SubscriptionTree::Shape {
  public:
-    Shape(std::size_t levels, std::uint32_t plus) : levels_(levels), plus_(plus), slots_(slots_min) {}
+    Shape(std::size_t levels, std::uint32_t plus) : levels_(levels), plus_(plus), tags_(slots_min), slots_(slots_min) {}
 
     [[nodiscard]] std::uint32_t plus() const { return plus_; }
     [[nodiscard]] bool empty() const { return used_ == 0; }
@@ -163,8 +163,8 @@ class SubscriptionTree::Shape {
     /// The filter with this key for whose text `is_it` says yes.
     template <class IsIt>
     [[nodiscard]] Filter* find(std::uint64_t key, IsIt&& is_it) const {
-        for (std::size_t at = home(key); slots_[at].filter; at = next(at)) {
-            if (slots_[at].key == key && is_it(slots_[at].filter->text())) {
+        for (std::size_t at = home(key); tags_[at] != no_tag; at = next(at)) {
+            if (tags_[at] == tag_of(key) && slots_[at].key == key && is_it(slots_[at].filter->text())) {
                 return slots_[at].filter.get();
             }
         }
@@ -174,16 +174,17 @@ class SubscriptionTree::Shape {
         if ((used_ + 1) * 4 > slots_.size() * 3) {
             resize(slots_.size() * 2);
         }
-        place(key, std::move(filter));
+        place(Slot{key, std::move(filter)});
         ++used_;
     }
     void erase(std::uint64_t key, const Filter* filter) {
         std::size_t hole = home(key);
         while (slots_[hole].filter.get() != filter) {
-            MUSTER_ASSERT(slots_[hole].filter);
+            MUSTER_ASSERT(tags_[hole] != no_tag);
             hole = next(hole);
         }
-        slots_[hole].filter.reset();
+        slots_[hole] = {};
+        tags_[hole] = no_tag;
         close(hole);
         --used_;
         if (slots_.size() > slots_min && used_ * 8 < slots_.size()) {
@@ -197,26 +198,30 @@ class SubscriptionTree::Shape {
         Filter::Ptr filter;
     };
     static constexpr std::size_t slots_min = 4;
+    static constexpr std::uint8_t no_tag = 0;
 
+    [[nodiscard]] static std::uint8_t tag_of(std::uint64_t key) { return static_cast<std::uint8_t>(key >> 56U) | 1U; }
     [[nodiscard]] std::size_t home(std::uint64_t key) const {
         return static_cast<std::size_t>(key ^ (key >> 32U)) & (slots_.size() - 1);
     }
     [[nodiscard]] std::size_t next(std::size_t at) const { return (at + 1) & (slots_.size() - 1); }
 
-    void place(std::uint64_t key, Filter::Ptr filter) {
-        std::size_t at = home(key);
-        while (slots_[at].filter) {
+    void place(Slot slot) {
+        std::size_t at = home(slot.key);
+        while (tags_[at] != no_tag) {
             at = next(at);
         }
-        slots_[at] = Slot{key, std::move(filter)};
+        tags_[at] = tag_of(slot.key);
+        slots_[at] = std::move(slot);
     }
     /// Moves back what an emptied slot cut off from its home.
     void close(std::size_t hole) {
         const std::size_t mask = slots_.size() - 1;
-        for (std::size_t at = next(hole); slots_[at].filter; at = next(at)) {
+        for (std::size_t at = next(hole); tags_[at] != no_tag; at = next(at)) {
             const std::size_t from_home = (at - home(slots_[at].key)) & mask;
             if (from_home >= ((at - hole) & mask)) {
                 slots_[hole] = std::move(slots_[at]);
+                tags_[hole] = std::exchange(tags_[at], no_tag);
                 hole = at;
             }
         }
@@ -224,16 +229,18 @@ class SubscriptionTree::Shape {
     void resize(std::size_t size) {
         std::vector<Slot> old(size);
         old.swap(slots_);
+        tags_ = std::vector<std::uint8_t>(size, no_tag);
         for (Slot& slot : old) {
             if (slot.filter) {
-                place(slot.key, std::move(slot.filter));
+                place(std::move(slot));
             }
         }
     }
 
     const std::size_t levels_;
     const std::uint32_t plus_;
-    std::vector<Slot> slots_;  ///< size a power of two, at most three quarters used
+    std::vector<std::uint8_t> tags_;  ///< of the slots; no_tag where a slot is empty
+    std::vector<Slot> slots_;         ///< size a power of two, at most three quarters used
     std::size_t used_ = 0;
 };
 
