@@ -81,12 +81,12 @@ struct DeviceDetail {
 
 /// The devices of a partition: found by id in one probe of an open-addressing index, kept by number in blocks that
 /// never move. Part of the fold; one thread; bounded by devices_max.
-class DeviceTable final {
+class DeviceStates final {
  public:
     static constexpr DeviceNumber none = UINT32_MAX;
     static constexpr std::size_t devices_max = 1U << 24U;
 
-    DeviceTable();
+    DeviceStates();
 
     /// `none` when it is not there.
     [[nodiscard]] DeviceNumber find(std::string_view id) const;

@@ -1,4 +1,4 @@
-#include "processor/device_table.h"
+#include "processor/device_states.h"
 
 #include <functional>
 
@@ -14,9 +14,9 @@ std::uint32_t hash_of(std::string_view id) {
 
 }  // namespace
 
-DeviceTable::DeviceTable() : index_(index_entries_at_start) {}
+DeviceStates::DeviceStates() : index_(index_entries_at_start) {}
 
-std::size_t DeviceTable::probe(std::string_view id, std::uint32_t hash) const {
+std::size_t DeviceStates::probe(std::string_view id, std::uint32_t hash) const {
     const std::size_t mask = index_.size() - 1;
     std::size_t at = hash & mask;
     while (index_[at].number != none && !(index_[at].hash == hash && this->id(index_[at].number) == id)) {
@@ -25,11 +25,11 @@ std::size_t DeviceTable::probe(std::string_view id, std::uint32_t hash) const {
     return at;
 }
 
-DeviceNumber DeviceTable::find(std::string_view id) const {
+DeviceNumber DeviceStates::find(std::string_view id) const {
     return index_[probe(id, hash_of(id))].number;
 }
 
-DeviceNumber DeviceTable::find_or_add(std::string_view id) {
+DeviceNumber DeviceStates::find_or_add(std::string_view id) {
     const std::uint32_t hash = hash_of(id);
     std::size_t at = probe(id, hash);
     if (index_[at].number != none) {
@@ -52,7 +52,7 @@ DeviceNumber DeviceTable::find_or_add(std::string_view id) {
     return number;
 }
 
-void DeviceTable::grow() {
+void DeviceStates::grow() {
     std::vector<Entry> old(index_.size() * 2);
     old.swap(index_);
     const std::size_t mask = index_.size() - 1;
