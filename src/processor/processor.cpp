@@ -82,7 +82,10 @@ Result<std::unique_ptr<Processor>> Processor::start(ProcessorOptions options, Bu
 void Processor::stop() {
     refresh_.reset();
     for (const auto& worker : workers_) {
-        worker->stop();
+        worker->ask_to_stop();
+    }
+    for (const auto& worker : workers_) {
+        worker->join();
     }
 }
 

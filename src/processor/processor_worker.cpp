@@ -23,7 +23,9 @@ ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const Processo
     : options_(options), places_(places) {}
 
 ProcessorWorker::~ProcessorWorker() {
-    stop();
+    ask_to_stop();
+    join();
+    consumer_.reset();  // which tells this listener
 }
 
 Result<void> ProcessorWorker::start() {
@@ -45,18 +47,21 @@ Result<void> ProcessorWorker::start() {
     return {};
 }
 
-void ProcessorWorker::stop() {
-    if (!thread_.joinable()) {
-        return;
-    }
+void ProcessorWorker::ask_to_stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
     }
     wakened_.notify_all();
-    consumer_->wake();
-    thread_.join();
-    consumer_.reset();
+    if (consumer_ != nullptr) {
+        consumer_->wake();
+    }
+}
+
+void ProcessorWorker::join() {
+    if (thread_.joinable()) {
+        thread_.join();
+    }
 }
 
 void ProcessorWorker::run() {

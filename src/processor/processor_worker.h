@@ -42,7 +42,10 @@ class ProcessorWorker final : public RebalanceListener {
     ~ProcessorWorker() override;
 
     [[nodiscard]] Result<void> start();
-    void stop();
+    /// All workers are asked before any is joined, and none leaves the group before that: partitions would only be
+    /// passed around.
+    void ask_to_stop();
+    void join();
     /// Any thread.
     [[nodiscard]] ProcessorProgress progress() const;
 

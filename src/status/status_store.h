@@ -18,7 +18,8 @@
 
 namespace muster {
 
-inline constexpr std::size_t latest_metrics_max = 32;  ///< metrics kept per device for the overview; the rest is in history
+inline constexpr std::size_t latest_metrics_max =
+    32;  ///< metrics kept per device for the overview; the rest is in history
 
 /// The latest value of each metric of a device, sorted by name.
 using LatestMetrics = std::vector<std::pair<std::string, double>>;
@@ -42,7 +43,7 @@ struct StatusTouch {
 struct DeviceFilter {
     std::optional<PresenceState> state;
     std::optional<Overlay> overlay;
-    std::string region;     ///< this region and everything below; empty = all
+    std::string region;  ///< this region and everything below; empty = all
     std::string model;
     std::string id_prefix;
 };
@@ -52,25 +53,27 @@ struct DevicePage {
     std::string next_after;             ///< id to continue after; empty: no more
 };
 
-/// The StatusStore port: the queryable copy of every device's presence. Written by the processor role, read by the api role;
-/// nothing in it that cannot be rebuilt from muster.status and the processor's replay. Any thread.
-/// Two implementations: embedded_status_store (memory, snapshot in the data directory) and redis_status_store.
+/// The StatusStore port: the queryable copy of every device's presence. Written by the processor role, read by the api
+/// role; nothing in it that cannot be rebuilt from muster.status and the processor's replay. Any thread. Two
+/// implementations: embedded_status_store (memory, snapshot in the data directory) and redis_status_store.
 class StatusStore {
  public:
     virtual ~StatusStore() = default;
 
-    /// Applies transitions and touches of one processor's batch, in this order. A document whose offset is not above the one
-    /// kept for that device is ignored (redelivery).
-    [[nodiscard]] virtual Result<void> apply(std::span<const StatusDocument> transitions, std::span<const StatusTouch> touches) = 0;
+    /// Applies transitions and touches of one processor's batch, in this order. A document whose offset is not above
+    /// the one kept for that device is ignored (redelivery).
+    [[nodiscard]] virtual Result<void> apply(std::span<const StatusDocument> transitions,
+                                             std::span<const StatusTouch> touches) = 0;
     [[nodiscard]] virtual Result<std::optional<DeviceStatus>> get(std::string_view id) const = 0;
     /// Devices after `after` in id order that match, at most `limit` (1 to 1000).
-    [[nodiscard]] virtual Result<DevicePage> list(const DeviceFilter& filter, std::string_view after, std::size_t limit) const = 0;
+    [[nodiscard]] virtual Result<DevicePage> list(const DeviceFilter& filter, std::string_view after,
+                                                  std::size_t limit) const = 0;
     /// Counts of a region and everything below; "" = the fleet. Exact.
     [[nodiscard]] virtual Result<RegionCounts> counts(std::string_view region) const = 0;
     /// Every region that has or had a device, with its ancestors, ascending by path.
     [[nodiscard]] virtual Result<std::vector<std::pair<std::string, RegionCounts>>> regions() const = 0;
-    /// Calls `on_change` after each applied transition or touch that has telemetry, from the writer's thread: it must only
-    /// copy and wake. Dropping the handle stops the calls.
+    /// Calls `on_change` after each applied transition or touch that has telemetry, from the writer's thread: it must
+    /// only copy and wake. Dropping the handle stops the calls.
     using OnTransition = std::function<void(const StatusDocument&)>;
     using OnTouch = std::function<void(const StatusTouch&)>;
     [[nodiscard]] virtual std::shared_ptr<void> watch(OnTransition on_transition, OnTouch on_touch) = 0;
