@@ -1,5 +1,6 @@
 #include "processor/device_states.h"
 
+#include <cstring>
 #include <functional>
 
 namespace muster {
@@ -13,6 +14,24 @@ std::uint32_t hash_of(std::string_view id) {
 }
 
 }  // namespace
+
+DeviceId::DeviceId(std::string_view id, BatchArena& arena) : size_(static_cast<std::uint8_t>(id.size())) {
+    if (id.size() <= inline_bytes) {
+        std::memcpy(bytes_.data(), id.data(), id.size());
+    } else {
+        const char* const kept = arena.copy(id).data();
+        std::memcpy(bytes_.data(), &kept, sizeof(kept));
+    }
+}
+
+std::string_view DeviceId::view() const {
+    if (size_ <= inline_bytes) {
+        return {bytes_.data(), size_};
+    }
+    const char* kept = nullptr;
+    std::memcpy(&kept, bytes_.data(), sizeof(kept));
+    return {kept, size_};
+}
 
 DeviceStates::DeviceStates() : index_(index_entries_at_start) {}
 
@@ -43,11 +62,11 @@ DeviceNumber DeviceStates::find_or_add(std::string_view id) {
         at = probe(id, hash);
     }
     if (size_ % block == 0) {
-        blocks_.push_back(std::make_unique<Block>());
+        states_.push_back(std::make_unique<DeviceState[]>(block));
+        details_.push_back(std::make_unique<DeviceDetail[]>(block));
     }
     const DeviceNumber number = size_++;
-    detail(number).id = ids_.copy(id).data();
-    detail(number).id_bytes = static_cast<std::uint8_t>(id.size());
+    state(number).id = DeviceId(id, ids_);
     index_[at] = {hash, number};
     return number;
 }
