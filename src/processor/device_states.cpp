@@ -20,7 +20,7 @@ DeviceId::DeviceId(std::string_view id, BatchArena& arena) : size_(static_cast<s
         std::memcpy(bytes_.data(), id.data(), id.size());
     } else {
         const char* const kept = arena.copy(id).data();
-        std::memcpy(bytes_.data(), &kept, sizeof(kept));
+        std::memcpy(bytes_.data(), static_cast<const void*>(&kept), sizeof(kept));
     }
 }
 
@@ -29,7 +29,7 @@ std::string_view DeviceId::view() const {
         return {bytes_.data(), size_};
     }
     const char* kept = nullptr;
-    std::memcpy(&kept, bytes_.data(), sizeof(kept));
+    std::memcpy(static_cast<void*>(&kept), bytes_.data(), sizeof(kept));
     return {kept, size_};
 }
 
@@ -57,7 +57,7 @@ DeviceNumber DeviceStates::find_or_add(std::string_view id) {
     if (size_ == devices_max) {
         return none;
     }
-    if ((size_ + 1U) * 4U > index_.size() * 3U) {
+    if ((std::size_t{size_} + 1U) * 4U > index_.size() * 3U) {
         grow();
         at = probe(id, hash);
     }
