@@ -29,7 +29,8 @@ struct Transition {
     std::uint64_t epoch = 0;
     std::string gateway;
     std::int64_t detected_in_ms = 0;
-    std::int64_t offset = 0;  ///< of the record that caused it; (device, offset) is unique: a replayed one overwrites itself
+    std::int64_t offset =
+        0;  ///< of the record that caused it; (device, offset) is unique: a replayed one overwrites itself
 };
 
 struct HistoryQuery {
@@ -59,8 +60,8 @@ struct HistoryResult {
     std::vector<HistorySeries> series;
 };
 
-/// The HistoryStore port: telemetry samples and presence transitions. Appended by the processor role, read by the api role.
-/// Appending the same (device, metric, time) again leaves one sample, the last. Any thread.
+/// The HistoryStore port: telemetry samples and presence transitions. Appended by the processor role, read by the api
+/// role. Appending the same (device, metric, time) again leaves one sample, the last. Any thread.
 class HistoryStore {
  public:
     virtual ~HistoryStore() = default;
@@ -72,8 +73,8 @@ class HistoryStore {
 
     [[nodiscard]] virtual Result<HistoryResult> query(const HistoryQuery& query) const = 0;
     /// Newest first, at most `limit`, of [from, to).
-    [[nodiscard]] virtual Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                                      std::size_t limit) const = 0;
+    [[nodiscard]] virtual Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from,
+                                                                      Timestamp to, std::size_t limit) const = 0;
 };
 
 }  // namespace muster
