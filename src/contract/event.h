@@ -17,14 +17,16 @@ enum class EventKind : std::uint8_t {
     connect = 2,     ///< session `epoch` began; value: ConnectDetail as JSON (connect_detail.h), may be empty
     disconnect = 3,  ///< session `epoch` ended with `cause`; value: empty
     will = 4,        ///< the will on status/{id} was triggered; value: its payload. The disconnect record follows it
-    tick = 5,        ///< once a second from every gateway to every partition; key and value empty; `sequence` counts ticks
-    status = 6,      ///< value: the payload that the device itself published to status/{id}
-    ping = 7,        ///< the session is alive and said nothing else for a while; value: empty
+    tick = 5,    ///< once a second from every gateway to every partition, at most one of them not yet durable: time in
+                 ///< which the bus takes nothing is not seen; key and value empty; `sequence` counts ticks
+    status = 6,  ///< value: the payload that the device itself published to status/{id}
+    ping = 7,    ///< the session is alive and said nothing else for a while; value: empty
     attributes = 8,  ///< an operator set registry attributes; value: DeviceAttributes as JSON
 
-    publish = 16,      ///< (muster.requests) the device published to a $aws topic; topic and payload as they came
-    subscribed = 17,   ///< (muster.requests) the device subscribed; `topic` is the filter; value: empty
-    api_request = 18,  ///< (muster.requests) the api role asks; answer goes to muster.downlink.{gateway} with `sequence`
+    publish = 16,     ///< (muster.requests) the device published to a $aws topic; topic and payload as they came
+    subscribed = 17,  ///< (muster.requests) the device subscribed; `topic` is the filter; value: empty
+    api_request =
+        18,  ///< (muster.requests) the api role asks; answer goes to muster.downlink.{gateway} with `sequence`
 };
 
 /// The header of every record of muster.events and muster.requests, packed into one bus record header named
@@ -34,14 +36,15 @@ struct EventHeader {
     std::uint8_t qos = 0;
     bool retain = false;
     bool duplicate = false;
-    Cause cause = Cause::none;       ///< disconnect: why
+    Cause cause = Cause::none;       ///< disconnect and will: why
     std::uint16_t keep_alive_s = 0;  ///< connect: the session's keep-alive, seconds, 0 = none
     SessionEpoch epoch = 0;          ///< the session that the record belongs to; 0 for ticks and API requests
-    std::uint64_t sequence = 0;      ///< grows by one a record within a session; ticks: within an incarnation; api_request: correlation
-    Timestamp received{};            ///< gateway's clock when the bytes were read
-    Incarnation incarnation = 0;     ///< of the gateway
-    std::string_view gateway;        ///< name of the gateway (or API instance) that wrote the record, 1 to 64 bytes
-    std::string_view topic;          ///< MQTT topic or filter; empty where the kind implies it (telemetry, status, will)
+    std::uint64_t sequence =
+        0;  ///< grows by one a record within a session; ticks: within an incarnation; api_request: correlation
+    Timestamp received{};         ///< gateway's clock when the bytes were read
+    Incarnation incarnation = 0;  ///< of the gateway
+    std::string_view gateway;     ///< name of the gateway (or API instance) that wrote the record, 1 to 64 bytes
+    std::string_view topic;       ///< MQTT topic or filter; empty where the kind implies it (telemetry, status, will)
 };
 
 inline constexpr std::string_view event_header_name = "muster";

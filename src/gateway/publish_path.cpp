@@ -117,7 +117,7 @@ PublishPath::Outcome PublishPath::publish(Session& session, const mqtt::Publish&
     return outcome;
 }
 
-void PublishPath::publish_will(Session& session, const mqtt::Message& will) {
+void PublishPath::publish_will(Session& session, const mqtt::Message& will, Cause cause) {
     const mqtt::MessagePtr published = mqtt::published_at(will, reactor_.monotonic());
     const mqtt::Publish view = published->view();
     const ClassifiedTopic classified = classify_topic(view.topic);
@@ -127,6 +127,7 @@ void PublishPath::publish_will(Session& session, const mqtt::Message& will) {
     }
     UplinkRecord record = record_of(session, view, classified);
     record.header.kind = EventKind::will;
+    record.header.cause = cause;
     send_control(session, record);
     if (view.retain && !retain(session, view, 0)) {
         tally_.drop(Drop::bus_full);

@@ -109,7 +109,7 @@ void SessionService::end(Session& session, Cause cause) {
         session.answers->forget_qos1();
     }
     if (const mqtt::MessagePtr will = std::move(session.will); will && leaves_a_will(cause)) {
-        publish_path_.publish_will(session, *will);
+        publish_path_.publish_will(session, *will, cause);
     }
     if (session.role == Role::device) {
         publish_path_.record_disconnect(session, cause);

@@ -11,7 +11,7 @@ namespace muster {
 /// back and keeps the chunks. Owned by a FoldOutput; one thread; grows to the largest batch.
 class BatchArena final {
  public:
-    static constexpr std::size_t chunk_bytes = 256U << 10U;
+    static constexpr std::size_t chunk_bytes = 64U << 10U;
 
     /// Uninitialised, aligned to 8; `bytes` at most chunk_bytes.
     [[nodiscard]] char* allocate(std::size_t bytes);

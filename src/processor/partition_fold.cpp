@@ -83,16 +83,16 @@ void PartitionFold::on_session_record(Turn& turn) {
         return;
     }
     turn.device = devices_.find(record.key);
-    if (turn.device == DeviceTable::none && !is_valid_device_id(record.key)) {
+    if (turn.device == DeviceStates::none && !is_valid_device_id(record.key)) {
         turn.out.refuse(Refusal::bad_key);
         return;
     }
     if (!find_gateway(turn)) {
         return;
     }
-    if (turn.device == DeviceTable::none) {
+    if (turn.device == DeviceStates::none) {
         turn.device = devices_.find_or_add(record.key);
-        if (turn.device == DeviceTable::none) {
+        if (turn.device == DeviceStates::none) {
             turn.out.refuse(Refusal::too_many_devices);
             return;
         }
@@ -179,7 +179,7 @@ void PartitionFold::on_attributes(Turn& turn) {
         return;
     }
     const DeviceNumber number = devices_.find_or_add(turn.record.key);
-    if (number == DeviceTable::none) {
+    if (number == DeviceStates::none) {
         turn.out.refuse(Refusal::too_many_devices);
         return;
     }
@@ -304,7 +304,7 @@ StatusDocument PartitionFold::document_of(DeviceNumber number) const {
 
 std::optional<StatusDocument> PartitionFold::document(std::string_view id) const {
     const DeviceNumber number = devices_.find(id);
-    if (number == DeviceTable::none) {
+    if (number == DeviceStates::none) {
         return std::nullopt;
     }
     return document_of(number);

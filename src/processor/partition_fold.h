@@ -14,7 +14,7 @@
 #include "bus/bus.h"
 #include "contract/region_counts.h"
 #include "contract/status_document.h"
-#include "processor/device_table.h"
+#include "processor/device_states.h"
 #include "processor/event_record.h"
 #include "processor/fold_output.h"
 #include "processor/gateway_clocks.h"
@@ -33,7 +33,7 @@ struct FoldOptions {
 
 /// The heart: folds one partition of muster.events into presence, flapping, region counts and history. A pure function
 /// of its records: it reads no clock, takes no chance, does no I/O (G4, G9); what it cannot read it counts and goes on.
-/// Owned by a processor thread; at most DeviceTable::devices_max devices.
+/// Owned by a processor thread; at most DeviceStates::devices_max devices.
 ///
 /// A device's session is its current epoch. The session is open until a will, a disconnect or a new process of its
 /// gateway ends it. State follows:
@@ -70,8 +70,8 @@ class PartitionFold final {
     struct Turn {
         const EventRecord& record;
         FoldOutput& out;
-        DeviceNumber device = DeviceTable::none;  ///< of a session's record
-        std::uint32_t gateway = 0;                ///< interned name
+        DeviceNumber device = DeviceStates::none;  ///< of a session's record
+        std::uint32_t gateway = 0;                 ///< interned name
         Slot slot = GatewayClocks::none;
     };
     /// A device of which a document is due at the end of the record, as it was before.
@@ -140,7 +140,7 @@ class PartitionFold final {
     Offset next_offset_ = 0;
     std::int64_t reported_at_ms_ = 0;  ///< elapsed time of the last region reports
     StringTable names_;
-    DeviceTable devices_;
+    DeviceStates devices_;
     std::unordered_map<DeviceNumber, InternedAttributes> operator_attributes_;
     GatewayClocks clocks_;
     RegionTable regions_;

@@ -344,7 +344,7 @@ std::int64_t PartitionFold::timeout_ms(const DeviceState& device) const {
     std::int64_t timeout = device.heartbeat_timeout_s != 0 ? std::int64_t{device.heartbeat_timeout_s} * 1000
                                                            : options_.heartbeat_timeout.count();
     if (!device.published) {
-        // It has promised nothing but its keep-alive: docs/decisions/heartbeat-of-a-quiet-session.md.
+        // It has promised nothing but its keep-alive: docs/decisions/0005-heartbeat-of-a-quiet-session.md.
         timeout = std::max(timeout, std::int64_t{device.keep_alive_s} * 1500);
     }
     return timeout + std::int64_t{device.sleep_s} * 1000;

@@ -18,21 +18,31 @@ namespace muster {
 
 using DeviceNumber = std::uint32_t;  ///< by order of appearance on the partition, from 0
 
-/// What the fold touches at every record of a device. Times: `since`, `last_seen` by the records' wall clocks;
-/// `evidence_ms` on the observed time of the session's gateway; the rest on the partition's elapsed time.
-struct DeviceState {
+/// A device's id beside its state, so that finding a device touches no more memory: up to 15 bytes in place, a longer
+/// one in the table's arena.
+class DeviceId final {
+ public:
+    static constexpr std::size_t inline_bytes = 15;
+
+    DeviceId() = default;
+    /// `arena` keeps a long id.
+    DeviceId(std::string_view id, BatchArena& arena);
+    [[nodiscard]] std::string_view view() const;
+
+ private:
+    std::array<char, inline_bytes> bytes_{};  ///< the id, or the address of a long one
+    std::uint8_t size_ = 0;
+};
+
+/// What the fold touches at every record of a device; the first half is all that a sign of life needs. Times: `since`,
+/// `last_seen` by the records' wall clocks; `evidence_ms` on the observed time of the session's gateway; the rest on
+/// the partition's elapsed time.
+struct alignas(64) DeviceState {
+    DeviceId id;
     SessionEpoch epoch = 0;
-    Incarnation incarnation = 0;
-    Timestamp since{};
     Timestamp last_seen{};
-    std::int64_t evidence_ms = 0;     ///< of the session's life; while unknown and closed: when it became so
-    std::int64_t sleep_until_ms = 0;  ///< offline and sleeping: when its word is broken
-    FlapPenalty penalty;
-    std::uint32_t gateway = 0;                ///< interned name
-    std::uint32_t sleep_s = 0;                ///< announced next_contact_s, 0 = none
-    std::uint32_t heartbeat_timeout_s = 0;    ///< of its attributes, 0 = the default
+    std::int64_t evidence_ms = 0;             ///< of the session's life; while unknown and closed: when it became so
     DeadlineWheel::Bucket session_check = 0;  ///< the entry in its gateway's wheel that counts, 0 = none
-    DeadlineWheel::Bucket overlay_check = 0;  ///< the same in the partition's wheel
     GatewayClocks::Slot clock = GatewayClocks::none;
     std::uint16_t keep_alive_s = 0;
     PresenceState state = PresenceState::never_seen;
@@ -43,6 +53,15 @@ struct DeviceState {
     bool farewell : 1 = false;   ///< it has published that it goes
     bool counted : 1 = false;    ///< it is in the region counts
     bool changing : 1 = false;   ///< a document of it is due at the end of this record
+    std::uint32_t gateway = 0;   ///< interned name
+    std::uint32_t sleep_s = 0;   ///< announced next_contact_s, 0 = none
+
+    std::uint32_t heartbeat_timeout_s = 0;    ///< of its attributes, 0 = the default
+    DeadlineWheel::Bucket overlay_check = 0;  ///< the entry in the partition's wheel that counts, 0 = none
+    Incarnation incarnation = 0;
+    Timestamp since{};
+    std::int64_t sleep_until_ms = 0;  ///< offline and sleeping: when its word is broken
+    FlapPenalty penalty;
 };
 static_assert(sizeof(DeviceState) <= 128, "the design's budget for a device");
 
@@ -68,8 +87,6 @@ struct DevicePlace {
 
 /// What the fold needs of a device only at a transition.
 struct DeviceDetail {
-    const char* id = nullptr;
-    std::uint8_t id_bytes = 0;
     bool has_operator_attributes = false;
     std::uint32_t protocol = 0;  ///< interned
     std::uint32_t disconnects = 0;
@@ -81,38 +98,31 @@ struct DeviceDetail {
 
 /// The devices of a partition: found by id in one probe of an open-addressing index, kept by number in blocks that
 /// never move. Part of the fold; one thread; bounded by devices_max.
-class DeviceTable final {
+class DeviceStates final {
  public:
     static constexpr DeviceNumber none = UINT32_MAX;
     static constexpr std::size_t devices_max = 1U << 24U;
 
-    DeviceTable();
+    DeviceStates();
 
     /// `none` when it is not there.
     [[nodiscard]] DeviceNumber find(std::string_view id) const;
     /// Adds it when it is new; `none` at devices_max. The id must be valid.
     [[nodiscard]] DeviceNumber find_or_add(std::string_view id);
-    [[nodiscard]] DeviceState& state(DeviceNumber number) { return blocks_[number / block]->states[number % block]; }
+    [[nodiscard]] DeviceState& state(DeviceNumber number) { return states_[number / block][number % block]; }
     [[nodiscard]] const DeviceState& state(DeviceNumber number) const {
-        return blocks_[number / block]->states[number % block];
+        return states_[number / block][number % block];
     }
-    [[nodiscard]] DeviceDetail& detail(DeviceNumber number) { return blocks_[number / block]->details[number % block]; }
+    [[nodiscard]] DeviceDetail& detail(DeviceNumber number) { return details_[number / block][number % block]; }
     [[nodiscard]] const DeviceDetail& detail(DeviceNumber number) const {
-        return blocks_[number / block]->details[number % block];
+        return details_[number / block][number % block];
     }
     /// Valid as long as the table.
-    [[nodiscard]] std::string_view id(DeviceNumber number) const {
-        const DeviceDetail& found = detail(number);
-        return {found.id, found.id_bytes};
-    }
+    [[nodiscard]] std::string_view id(DeviceNumber number) const { return state(number).id.view(); }
     [[nodiscard]] DeviceNumber size() const { return size_; }
 
  private:
-    static constexpr std::size_t block = 1024;
-    struct Block {
-        std::array<DeviceState, block> states;
-        std::array<DeviceDetail, block> details;
-    };
+    static constexpr std::size_t block = 256;
     struct Entry {
         std::uint32_t hash = 0;
         DeviceNumber number = none;
@@ -121,7 +131,8 @@ class DeviceTable final {
     [[nodiscard]] std::size_t probe(std::string_view id, std::uint32_t hash) const;
     void grow();
 
-    std::vector<std::unique_ptr<Block>> blocks_;
+    std::vector<std::unique_ptr<DeviceState[]>> states_;
+    std::vector<std::unique_ptr<DeviceDetail[]>> details_;
     std::vector<Entry> index_;  ///< a power of two, at most 3/4 full
     DeviceNumber size_ = 0;
     BatchArena ids_;

@@ -1,0 +1,350 @@
+#include "processor/processor_worker.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "contract/bus_topics.h"
+#include "processor/snapshot_file.h"
+
+namespace muster {
+namespace {
+
+constexpr Millis drain_timeout{10'000};
+
+std::uint64_t bytes_of(const ConsumerRecord& record) {
+    return record.key.size() + record.value.size();
+}
+
+}  // namespace
+
+ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
+    : options_(options), places_(places) {}
+
+ProcessorWorker::~ProcessorWorker() {
+    ask_to_stop();
+    join();
+    consumer_.reset();  // which tells this listener
+}
+
+Result<void> ProcessorWorker::start() {
+    ProducerOptions producer;
+    producer.name = options_.name;
+    producer.queue_bytes_max = options_.producer_queue_bytes_max;
+    producer_ = places_.bus.producer(std::move(producer));
+    ConsumerOptions consumer;
+    consumer.group = options_.group;
+    consumer.topics = {std::string(bus_topics::events)};
+    consumer.listener = this;
+    consumer.poll_records_max = options_.poll_records_max;
+    auto made = places_.bus.consumer(std::move(consumer));
+    if (!made) {
+        return tl::unexpected(made.error());
+    }
+    consumer_ = std::move(*made);
+    thread_ = std::thread([this] { run(); });
+    return {};
+}
+
+void ProcessorWorker::ask_to_stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wakened_.notify_all();
+    if (consumer_ != nullptr) {
+        consumer_->wake();
+    }
+}
+
+void ProcessorWorker::join() {
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void ProcessorWorker::run() {
+    while (!stopping() && !given_up_) {
+        const auto polled = consumer_->poll(options_.idle, [this](const ConsumerRecord& record) { fold(record); });
+        if (!polled) {
+            places_.metrics.retries.Increment();
+            complain("read the bus", polled.error());
+            pause();
+        }
+        if (!end_batch()) {
+            return;
+        }
+        if (newest() - checkpointed_at_ >= options_.checkpoint_interval) {
+            checkpoint(options_.checkpoint_devices);
+        }
+        publish_progress();
+    }
+    if (!given_up_) {
+        checkpoint(SIZE_MAX);
+    }
+}
+
+void ProcessorWorker::fold(const ConsumerRecord& record) {
+    const auto found = partitions_.find(record.partition);
+    if (found == partitions_.end()) {
+        return;
+    }
+    found->second.fold->apply(record.header(event_header_name), record.key, record.value, record.offset, out_);
+    batch_bytes_ += bytes_of(record);
+    records_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Handing over --------------------------------------------------------------------------------------------------------
+
+bool ProcessorWorker::end_batch() {
+    given_up_ = given_up_ || !hand_to_stores() || !hand_to_bus();
+    if (given_up_) {
+        return false;
+    }
+    places_.metrics.count(out_, batch_bytes_);
+    bytes_.fetch_add(batch_bytes_, std::memory_order_relaxed);
+    batch_bytes_ = 0;
+    out_.clear();
+    return true;
+}
+
+bool ProcessorWorker::hand_to_stores() {
+    if (!out_.samples.empty() && !repeat("append samples", [this] { return places_.history.append(out_.samples); })) {
+        return false;
+    }
+    for (const DeviceTransition& entry : out_.transitions) {
+        if (!repeat("append a transition",
+                    [&] { return places_.history.append_transition(entry.device, entry.transition); })) {
+            return false;
+        }
+    }
+    if (out_.documents.empty() && out_.touches.empty()) {
+        return true;
+    }
+    if (!repeat("write the status", [this] { return places_.status.apply(out_.documents, out_.touches); })) {
+        return false;
+    }
+    places_.metrics.observe_detections(out_, places_.clock.now());
+    return true;
+}
+
+bool ProcessorWorker::hand_to_bus() {
+    for (const StatusDocument& document : out_.documents) {
+        const std::string value = to_json(document);
+        if (!send(places_.topics.status, {.key = document.id, .value = value, .headers = {}, .time = document.since})) {
+            return false;
+        }
+    }
+    for (const RegionReport& report : out_.regions) {
+        // On the partition that it speaks of: reports of one partition keep their order.
+        key_ = region_report_key(report.partition, report.region);
+        const std::string value = to_json(report);
+        if (!send(places_.topics.regions,
+                  {.key = key_, .value = value, .headers = {}, .time = report.time, .partition = report.partition})) {
+            return false;
+        }
+    }
+    for (const LifecycleEvent& event : out_.lifecycle) {
+        if (!send_lifecycle(event)) {
+            return false;
+        }
+    }
+    producer_->flush();
+    return true;
+}
+
+bool ProcessorWorker::send_lifecycle(const LifecycleEvent& event) {
+    EventHeader header;
+    header.kind = EventKind::publish;
+    header.received = event.time;
+    header.gateway = options_.name;
+    header.topic = event.topic;
+    header_.clear();
+    encode(header, header_);
+    const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, header_}};
+    return send(places_.topics.messages,
+                {.key = event.topic, .value = event.json, .headers = headers, .time = event.time});
+}
+
+bool ProcessorWorker::send(TopicId topic, const ProducerRecord& record) {
+    auto sent = producer_->send(topic, record, 0);
+    if (!sent && sent.error().code == ErrorCode::queue_full) {
+        // The bus is slower than the fold: wait for it, and so for the next batch.
+        return repeat("write to the bus", [&]() -> Result<void> {
+            (void)producer_->drain(options_.retry);
+            return producer_->send(topic, record, 0);
+        });
+    }
+    return sent || repeat("write to the bus", [&] { return producer_->send(topic, record, 0); });
+}
+
+// Checkpoints ---------------------------------------------------------------------------------------------------------
+
+Timestamp ProcessorWorker::newest() const {
+    Timestamp newest{};
+    for (const auto& [partition, assigned] : partitions_) {
+        newest = std::max(newest, assigned.fold->partition_time());
+    }
+    return newest;
+}
+
+/// Saves partitions in turn until `devices_max` devices are written, at least one partition. A failure is counted; the
+/// next checkpoint tries again.
+void ProcessorWorker::checkpoint(std::size_t devices_max) {
+    checkpointed_at_ = newest();
+    const Millis began = places_.clock.monotonic();
+    Result<void> result = make_outputs_durable();
+    std::size_t devices = 0;
+    for (std::size_t i = 0; result && i < partitions_.size() && devices < devices_max; ++i) {
+        auto next = partitions_.lower_bound(next_to_save_);
+        next = next == partitions_.end() ? partitions_.begin() : next;
+        devices += next->second.fold->devices();
+        result = save(next->first, next->second);
+        next_to_save_ = next->first + 1;
+    }
+    if (!result) {
+        places_.metrics.retries.Increment();
+        complain("make a checkpoint", result.error());
+        return;
+    }
+    places_.metrics.checkpoints.Increment();
+    places_.metrics.checkpoint_seconds.Observe(
+        std::chrono::duration<double>(places_.clock.monotonic() - began).count());
+}
+
+/// Everything that the folds have said so far: only then may a snapshot stand for it.
+Result<void> ProcessorWorker::make_outputs_durable() {
+    if (auto drained = producer_->drain(drain_timeout); !drained) {
+        return drained;
+    }
+    if (auto kept = places_.history.checkpoint(); !kept) {
+        return kept;
+    }
+    return places_.status.checkpoint();
+}
+
+Result<void> ProcessorWorker::save(Partition partition, Assigned& assigned) {
+    const Offset next = assigned.fold->next_offset();
+    if (next == assigned.saved_offset) {
+        return {};
+    }
+    if (auto written = write_snapshot_file(snapshot_path(partition), assigned.fold->snapshot()); !written) {
+        return written;
+    }
+    assigned.saved_offset = next;
+    return consumer_->commit(bus_topics::events, partition, next);
+}
+
+std::string ProcessorWorker::snapshot_path(Partition partition) const {
+    return fmt::format("{}/partition-{:05}.fold", options_.data_directory, partition);
+}
+
+FoldOptions ProcessorWorker::fold_options(Partition partition) const {
+    FoldOptions options;
+    options.partition = partition;
+    options.heartbeat_timeout = options_.heartbeat_timeout;
+    options.gateways.lost_after = options_.gateway_lost_after;
+    options.gateways.grace = options_.gateway_grace;
+    return options;
+}
+
+std::optional<Offset> ProcessorWorker::on_assigned(std::string_view, Partition partition) {
+    Assigned assigned;
+    auto bytes = read_snapshot_file(snapshot_path(partition));
+    if (bytes && *bytes) {
+        auto restored = PartitionFold::restore(fold_options(partition), **bytes);
+        if (restored) {
+            assigned.fold = std::move(*restored);
+        } else {
+            bytes = tl::unexpected(restored.error());
+        }
+    }
+    if (!bytes) {
+        places_.metrics.damaged_snapshots.Increment();
+        spdlog::warn(
+            "processor: partition {} is folded anew from the start of the bus, because its snapshot {} cannot be used: "
+            "{}",
+            partition, snapshot_path(partition), bytes.error().message());
+    }
+    if (assigned.fold == nullptr) {
+        // Not the committed offset: without its state the rest of the partition would mean something else.
+        assigned.fold = std::make_unique<PartitionFold>(fold_options(partition));
+    }
+    assigned.saved_offset = assigned.fold->next_offset();
+    const Offset start = assigned.saved_offset;
+    partitions_.insert_or_assign(partition, std::move(assigned));
+    return start;
+}
+
+void ProcessorWorker::on_revoked(std::string_view, Partition partition) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) {
+        return;
+    }
+    // The batch may have records of it; its next owner begins where this snapshot ends.
+    if (found->second.fold->next_offset() != found->second.saved_offset && end_batch()) {
+        auto saved = make_outputs_durable();
+        if (saved) {
+            saved = save(partition, found->second);
+        }
+        if (!saved) {
+            complain("save a partition that is given up", saved.error());
+        }
+    }
+    partitions_.erase(found);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+template <class Step>
+bool ProcessorWorker::repeat(std::string_view what, Step&& step) {
+    while (true) {
+        const Result<void> done = step();
+        if (done) {
+            return true;
+        }
+        places_.metrics.retries.Increment();
+        complain(what, done.error());
+        if (stopping()) {
+            return false;
+        }
+        pause();
+    }
+}
+
+void ProcessorWorker::complain(std::string_view what, const Error& error) {
+    std::uint64_t swallowed = 0;
+    if (log_.allow(places_.clock.monotonic(), swallowed)) {
+        spdlog::warn("processor: cannot {}: {}; trying again ({} more such failures)", what, error.message(),
+                     swallowed);
+    }
+}
+
+bool ProcessorWorker::stopping() {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
+}
+
+void ProcessorWorker::pause() {
+    std::unique_lock lock(mutex_);
+    wakened_.wait_for(lock, options_.retry, [this] { return stopping_; });
+}
+
+void ProcessorWorker::publish_progress() {
+    std::uint64_t devices = 0;
+    for (const auto& [partition, assigned] : partitions_) {
+        devices += assigned.fold->devices();
+    }
+    devices_.store(devices, std::memory_order_relaxed);
+    lag_.store(consumer_->lag(), std::memory_order_relaxed);
+    newest_ms_.store(to_epoch_ms(newest()), std::memory_order_relaxed);
+}
+
+ProcessorProgress ProcessorWorker::progress() const {
+    return {records_.load(std::memory_order_relaxed), bytes_.load(std::memory_order_relaxed),
+            lag_.load(std::memory_order_relaxed), devices_.load(std::memory_order_relaxed),
+            from_epoch_ms(newest_ms_.load(std::memory_order_relaxed))};
+}
+
+}  // namespace muster

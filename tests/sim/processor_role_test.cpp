@@ -1,0 +1,201 @@
+#include <array>
+#include <filesystem>
+#include <fstream>
+
+#include "contract/bus_topics.h"
+#include "processor/processor.h"
+#include "role_fixture.h"
+
+namespace muster::sim {
+namespace {
+
+using enum PresenceState;
+
+struct ProcessorRole : RoleFixture {
+    void SetUp() override {
+        RoleFixture::SetUp();
+        events = open(bus_topics::events);
+        options.data_directory = directory.path() + "/processor";
+        options.idle = Millis(5);
+        options.retry = Millis(5);
+    }
+    void TearDown() override {
+        processor.reset();
+        RoleFixture::TearDown();
+    }
+    void start() {
+        auto started = Processor::start(options, *bus, stores, stores, clock, metrics);
+        ASSERT_TRUE(started) << started.error().message();
+        processor = std::move(*started);
+    }
+    void write(EventKind kind, std::string_view device, SessionEpoch epoch, std::string_view value = {},
+               Cause cause = Cause::none, Partition partition = any_partition) {
+        EventHeader header;
+        header.kind = kind;
+        header.epoch = epoch;
+        header.cause = cause;
+        header.received = now;
+        header.incarnation = 1;
+        header.sequence = kind == EventKind::tick ? ticks : 0;
+        header.gateway = "gw-a";
+        std::string packed;
+        encode(header, packed);
+        const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, packed}};
+        send(events, device, value, headers, partition);
+    }
+    void tick(int seconds) {
+        for (int i = 0; i < seconds; ++i) {
+            now += Seconds(1);
+            ++ticks;
+            for (Partition partition = 0; partition < partitions; ++partition) {
+                write(EventKind::tick, {}, 0, {}, Cause::none, partition);
+            }
+        }
+    }
+
+    TopicId events = 0;
+    std::uint64_t ticks = 0;
+    ProcessorOptions options;
+    RecordingStores stores;
+    ManualClock clock;
+    std::unique_ptr<Processor> processor;
+};
+
+TEST_F(ProcessorRole, writes_what_follows_from_the_records_to_the_stores_and_the_bus) {
+    start();
+    write(EventKind::connect, "d", 1, R"({"address":"192.0.2.7:1","protocol":"3.1.1"})");
+    write(EventKind::status, "d", 1, R"({"status":"ONLINE","region":"in/ka"})");
+    write(EventKind::telemetry, "d", 1, R"({"battery":80})");
+    tick(3);
+    write(EventKind::disconnect, "d", 1, {}, Cause::client_disconnect);
+    tick(2);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", offline));
+    ASSERT_TRUE(stores.wait([](RecordingStores& written) { return !written.samples_["d/battery"].empty(); }));
+    EXPECT_EQ(stores.transitions_["d"].size(), 2U);
+    processor->stop();
+
+    std::map<std::string, std::string> last;
+    for (const std::string_view topic : {bus_topics::status, bus_topics::regions, bus_topics::messages}) {
+        for (const auto& [key, value] : read_all(topic)) {
+            last[key] = value;
+        }
+    }
+    const auto document = parse_status_document(last["d"]);
+    ASSERT_TRUE(document);
+    EXPECT_EQ(document->cause, Cause::client_disconnect);
+    const auto report = parse_region_report(last[region_report_key(partition_of("d", partitions), "in/ka")]);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->counts.offline, 1);
+    EXPECT_TRUE(last.contains("$aws/events/presence/connected/d"));
+    EXPECT_TRUE(last.contains("$aws/events/presence/disconnected/d"));
+    EXPECT_EQ(processor->progress().records, 4U + 5 * partitions);
+    EXPECT_EQ(processor->progress().newest, now);
+    const std::string rendered = metrics.render();
+    EXPECT_NE(rendered.find("muster_processor_records_total{kind=\"telemetry\"} 1"), std::string::npos) << rendered;
+    EXPECT_NE(rendered.find("muster_detection_seconds_count{cause=\"client_disconnect\"} 1"), std::string::npos);
+}
+
+TEST_F(ProcessorRole, goes_on_from_its_snapshots_after_a_restart) {
+    start();
+    write(EventKind::connect, "d", 1);
+    tick(1);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", online));
+    processor->stop();
+    const std::uint64_t before = processor->progress().records;
+    processor.reset();
+    EXPECT_EQ(before, 1U + partitions);
+
+    start();
+    write(EventKind::will, "d", 1, "OFFLINE");
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", offline));
+    EXPECT_EQ(processor->progress().records, 1U) << "nothing is read twice";
+    EXPECT_EQ(stores.documents_["d"].cause, Cause::will);
+}
+
+TEST_F(ProcessorRole, makes_checkpoints_as_partition_time_goes_on) {
+    start();
+    write(EventKind::connect, "d", 1);
+    tick(12);
+    send_durably();
+    EXPECT_TRUE(stores.wait([](RecordingStores& written) { return written.checkpoints_ >= 2; }));
+    EXPECT_TRUE(stores.wait_for_state("d", online));
+}
+
+TEST_F(ProcessorRole, repeats_what_a_store_refused_and_loses_nothing) {
+    stores.refuse(true);
+    start();
+    write(EventKind::connect, "d", 1);
+    send_durably();
+    ASSERT_TRUE(stores.wait([](RecordingStores& written) { return written.refused_ >= 3; }));
+    stores.refuse(false);
+    EXPECT_TRUE(stores.wait_for_state("d", online));
+}
+
+// G2, G9
+TEST_F(ProcessorRole, a_batch_that_was_never_handed_over_is_folded_again_with_the_same_outcome) {
+    start();
+    write(EventKind::connect, "d", 1);
+    tick(6);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", online));
+    processor.reset();
+
+    stores.refuse(true);
+    start();
+    write(EventKind::telemetry, "d", 1, R"({"battery":80})");
+    write(EventKind::disconnect, "d", 1, {}, Cause::connection_lost);
+    send_durably();
+    ASSERT_TRUE(stores.wait([](RecordingStores& written) { return written.refused_ >= 1; }));
+    processor.reset();  // stopped with a batch in its hands: as good as killed
+
+    stores.refuse(false);
+    start();
+    ASSERT_TRUE(stores.wait_for_state("d", offline));
+    EXPECT_EQ(stores.transitions_["d"].size(), 2U);
+    EXPECT_EQ(stores.samples_["d/battery"].size(), 1U) << "the sample handed over twice is one sample";
+}
+
+TEST_F(ProcessorRole, folds_a_partition_anew_when_its_snapshot_is_damaged) {
+    start();
+    write(EventKind::connect, "d", 1);
+    tick(1);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", online));
+    processor.reset();
+    for (const auto& file : std::filesystem::directory_iterator(options.data_directory)) {
+        std::ofstream(file.path(), std::ios::trunc) << "not a snapshot";
+    }
+    start();
+    write(EventKind::disconnect, "d", 1, {}, Cause::client_disconnect);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", offline));
+    EXPECT_EQ(stores.documents_["d"].disconnects, 1U);
+    EXPECT_NE(metrics.render().find("muster_processor_damaged_snapshots_total 4"), std::string::npos);
+}
+
+TEST_F(ProcessorRole, shares_its_partitions_among_threads) {
+    options.threads = 3;
+    start();
+    for (int i = 0; i < 100; ++i) {
+        write(EventKind::connect, "d" + std::to_string(i), 1);
+    }
+    tick(1);
+    send_durably();
+    EXPECT_TRUE(stores.wait([](RecordingStores& written) { return written.documents_.size() == 100; }));
+    processor->stop();
+    EXPECT_EQ(processor->progress().devices, 100U);
+}
+
+TEST_F(ProcessorRole, refuses_options_that_cannot_be) {
+    options.threads = 0;
+    EXPECT_FALSE(Processor::start(options, *bus, stores, stores, clock, metrics));
+    options.threads = 1;
+    options.data_directory = "/proc/no-such-place";
+    EXPECT_FALSE(Processor::start(options, *bus, stores, stores, clock, metrics));
+}
+
+}  // namespace
+}  // namespace muster::sim
