@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "bus/consumer_group.h"
 #include "bus/embedded_committer.h"
 #include "bus/embedded_consumer.h"
+#include "bus/embedded_group.h"
 #include "bus/embedded_log.h"
 #include "bus/embedded_producer.h"
 #include "bus/embedded_topic.h"

@@ -8,8 +8,8 @@
 
 #include "base/metrics.h"
 #include "bus/bus.h"
-#include "bus/consumer_group.h"
 #include "bus/consumer_signal.h"
+#include "bus/embedded_group.h"
 #include "bus/embedded_log.h"
 #include "bus/embedded_log_reader.h"
 #include "bus/record_batch.h"

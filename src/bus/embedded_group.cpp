@@ -1,4 +1,4 @@
-#include "bus/consumer_group.h"
+#include "bus/embedded_group.h"
 
 #include <algorithm>
 
