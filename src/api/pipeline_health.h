@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace muster {
+
+/// How the pipeline before the api role is doing, as far as this process can see it. A plain value: the wiring fills it
+/// from the roles' metrics whenever the api asks (ApiOptions::pipeline), at most a few times a second, from any thread.
+struct PipelineHealth {
+    struct Gateway {
+        std::string name;
+        std::int64_t sessions = 0;
+        Timestamp since{};  ///< when this incarnation started
+    };
+
+    double records_per_s = 0;  ///< processed, over the last seconds
+    double bytes_per_s = 0;
+    Timestamp newest{};  ///< newest partition time of the processor; epoch 0 = it has not seen a record yet
+    std::vector<Gateway> gateways;
+};
+
+}  // namespace muster
