@@ -130,9 +130,9 @@ Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
         workers.push_back(std::make_unique<Worker>(context, i, std::move(*reactor), std::move((*listeners)[i]),
                                                    *mailboxes[i], bus, registry));
         context.workers.push_back(workers.back().get());
-        metrics->add(std::to_string(i), workers.back()->tally());
+        metrics->add_worker(i, workers.back()->tally());
     }
-    metrics->add("downlink", downlink->tally());
+    metrics->add_downlink(downlink->tally());
     return {};
 }
 

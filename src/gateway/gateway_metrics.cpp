@@ -1,11 +1,54 @@
 #include "gateway/gateway_metrics.h"
 
+#include "contract/mqtt_topics.h"
 #include "contract/presence.h"
 
 namespace muster {
 namespace {
 
-constexpr const char* topic_class_names[topic_classes] = {"telemetry", "status", "request", "reserved", "ordinary"};
+constexpr std::pair<TopicClass, const char*> publish_classes[] = {{TopicClass::telemetry, "telemetry"},
+                                                                  {TopicClass::status, "status"},
+                                                                  {TopicClass::request, "request"},
+                                                                  {TopicClass::ordinary, "ordinary"}};
+
+/// Those that a gateway finds; the others are the processor's verdicts.
+constexpr Cause disconnect_causes[] = {Cause::client_disconnect,   Cause::connection_lost, Cause::keepalive_timeout,
+                                       Cause::duplicate_client_id, Cause::auth_error,      Cause::protocol_error,
+                                       Cause::throttled,           Cause::server_shutdown, Cause::admin};
+
+template <class Member>
+struct Named {
+    Member member;
+    const char* name;
+    const char* help;
+};
+
+constexpr Named<Count Tally::*> worker_counters[] = {
+    {&Tally::accepts, "muster_gateway_accepts_total", "Connections accepted"},
+    {&Tally::accepts_refused, "muster_gateway_accepts_refused_total", "Connections refused for want of room"},
+    {&Tally::connects, "muster_gateway_connects_total", "CONNECTs answered with success"},
+    {&Tally::connects_refused, "muster_gateway_connects_refused_total", "CONNECTs answered with a refusal"},
+    {&Tally::connect_timeouts, "muster_gateway_connect_timeouts_total", "Connections without a CONNECT in time"},
+    {&Tally::closed_unknown, "muster_gateway_strangers_closed_total", "Connections that ended without a session"},
+    {&Tally::handed_over, "muster_gateway_handed_over_total", "Connections passed to the thread of their client id"},
+    {&Tally::subscriptions_refused, "muster_gateway_subscriptions_refused_total", "Filters refused in SUBACK"},
+    {&Tally::delivered, "muster_gateway_delivered_total", "Messages sent to or queued for clients"},
+    {&Tally::acknowledged, "muster_gateway_acknowledged_total", "QoS 1 and 2 publishes durable and answered"},
+    {&Tally::bytes_in, "muster_gateway_received_bytes_total", "Bytes read from clients"},
+    {&Tally::bytes_out, "muster_gateway_sent_bytes_total", "Bytes written to clients"},
+    {&Tally::reads, "muster_gateway_reads_total", "System calls that read from clients"},
+    {&Tally::writes, "muster_gateway_writes_total", "System calls that wrote to clients"},
+    {&Tally::held_ms, "muster_gateway_held_milliseconds_total",
+     "Time in which some client was not read: back-pressure"},
+    {&Tally::ticks, "muster_gateway_ticks_total", "Ticks put on every partition"},
+    {&Tally::turns, "muster_gateway_turns_total", "Turns of the event loop"},
+};
+
+constexpr Named<Count Tally::*> worker_levels[] = {
+    {&Tally::sessions, "muster_gateway_sessions", "Sessions, connected or kept"},
+    {&Tally::bus_queue_bytes, "muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable"},
+    {&Tally::control_records, "muster_gateway_control_records", "Presence records that wait for room on the bus"},
+};
 
 double as_double(std::size_t value) {
     return static_cast<double>(value);
@@ -68,58 +111,44 @@ void GatewayMetrics::gauge(const char* name, const char* help, const Labels& lab
     gauges_.push_back({&registry_.gauge(name, help, labels), std::move(value)});
 }
 
-void GatewayMetrics::add_publishes(const std::string& thread, const Tally& tally) {
-    for (std::size_t qos = 0; qos < tally.publishes.size(); ++qos) {
-        for (std::size_t i = 0; i < topic_classes; ++i) {
-            counter("muster_gateway_publishes_total", "Publishes taken from clients",
-                    {{"thread", thread}, {"qos", std::to_string(qos)}, {"class", topic_class_names[i]}},
-                    tally.publishes[qos][i]);
-        }
-    }
-}
-
-void GatewayMetrics::add(const std::string& thread, const Tally& tally) {
-    const Labels only_thread{{"thread", thread}};
-    add_publishes(thread, tally);
-    for (std::size_t i = 0; i < causes; ++i) {
-        counter("muster_gateway_disconnects_total", "Sessions' connections that ended, by cause",
-                {{"thread", thread}, {"cause", std::string(name_of(static_cast<Cause>(i)))}}, tally.closed[i]);
-    }
+void GatewayMetrics::add_drops(const std::string& thread, const Tally& tally) {
     for (std::size_t i = 0; i < drop_reasons; ++i) {
         counter("muster_gateway_drops_total", "Messages that did not reach where they were going",
                 {{"thread", thread}, {"reason", std::string(name_of(static_cast<Drop>(i)))}}, tally.drops[i]);
     }
-    counter("muster_gateway_accepts_total", "Connections accepted", only_thread, tally.accepts);
-    counter("muster_gateway_accepts_refused_total", "Connections refused for want of room", only_thread,
-            tally.accepts_refused);
-    counter("muster_gateway_connects_total", "CONNECTs answered with success", only_thread, tally.connects);
-    counter("muster_gateway_connects_refused_total", "CONNECTs answered with a refusal", only_thread,
-            tally.connects_refused);
-    counter("muster_gateway_connect_timeouts_total", "Connections without a complete CONNECT in time", only_thread,
-            tally.connect_timeouts);
-    counter("muster_gateway_strangers_closed_total", "Connections that ended before they had a session", only_thread,
-            tally.closed_unknown);
-    counter("muster_gateway_handed_over_total", "Connections passed to the thread of their client id", only_thread,
-            tally.handed_over);
-    counter("muster_gateway_subscriptions_refused_total", "Filters refused in SUBACK", only_thread,
-            tally.subscriptions_refused);
-    counter("muster_gateway_delivered_total", "Messages sent to or queued for clients", only_thread, tally.delivered);
-    counter("muster_gateway_acknowledged_total", "QoS 1 and 2 publishes durable and answered", only_thread,
-            tally.acknowledged);
-    counter("muster_gateway_received_bytes_total", "Bytes read from clients", only_thread, tally.bytes_in);
-    counter("muster_gateway_sent_bytes_total", "Bytes written to clients", only_thread, tally.bytes_out);
-    counter("muster_gateway_reads_total", "System calls that read", only_thread, tally.reads);
-    counter("muster_gateway_writes_total", "System calls that wrote", only_thread, tally.writes);
-    counter("muster_gateway_held_milliseconds_total", "Time in which some connection was not read, for back-pressure",
-            only_thread, tally.held_ms);
-    counter("muster_gateway_ticks_total", "Ticks put on every partition", only_thread, tally.ticks);
-    counter("muster_gateway_turns_total", "Turns of the event loop", only_thread, tally.turns);
-    const auto level = [&](const char* name, const char* help, const Count& count) {
-        gauge(name, help, only_thread, [&count] { return as_double(count.get()); });
-    };
-    level("muster_gateway_sessions", "Sessions, connected or kept", tally.sessions);
-    level("muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable", tally.bus_queue_bytes);
-    level("muster_gateway_control_records", "Presence records that wait for room on the bus", tally.control_records);
+}
+
+void GatewayMetrics::add_publishes(const std::string& thread, const Tally& tally) {
+    for (std::size_t qos = 0; qos < tally.publishes.size(); ++qos) {
+        for (const auto& [topic_class, name] : publish_classes) {
+            counter("muster_gateway_publishes_total", "Publishes taken from clients",
+                    {{"thread", thread}, {"qos", std::to_string(qos)}, {"class", name}},
+                    tally.publishes[qos][static_cast<std::size_t>(topic_class)]);
+        }
+    }
+}
+
+void GatewayMetrics::add_downlink(const Tally& tally) {
+    add_drops("downlink", tally);
+}
+
+void GatewayMetrics::add_worker(std::size_t number, const Tally& tally) {
+    const std::string thread = std::to_string(number);
+    const Labels only_thread{{"thread", thread}};
+    add_publishes(thread, tally);
+    add_drops(thread, tally);
+    for (const Cause cause : disconnect_causes) {
+        counter("muster_gateway_disconnects_total", "Sessions' connections that ended, by cause",
+                {{"thread", thread}, {"cause", std::string(name_of(cause))}},
+                tally.closed[static_cast<std::size_t>(cause)]);
+    }
+    for (const Named<Count Tally::*>& named : worker_counters) {
+        counter(named.name, named.help, only_thread, tally.*named.member);
+    }
+    for (const Named<Count Tally::*>& named : worker_levels) {
+        const Count& count = tally.*named.member;
+        gauge(named.name, named.help, only_thread, [&count] { return as_double(count.get()); });
+    }
 }
 
 void GatewayMetrics::show() {

@@ -17,14 +17,15 @@ class GatewayMetrics final {
  public:
     GatewayMetrics(MetricRegistry& registry, const GatewayContext& context);
 
-    /// `thread`: the label value.
-    void add(const std::string& thread, const Tally& tally);
+    void add_worker(std::size_t number, const Tally& tally);
+    void add_downlink(const Tally& tally);
     /// From now on; until this is destroyed.
     void show();
 
  private:
     void counter(const char* name, const char* help, Labels labels, const Count& count);
     void gauge(const char* name, const char* help, const Labels& labels, std::function<double()> value);
+    void add_drops(const std::string& thread, const Tally& tally);
     void add_publishes(const std::string& thread, const Tally& tally);
 
     struct Shown {

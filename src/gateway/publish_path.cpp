@@ -1,5 +1,7 @@
 #include "gateway/publish_path.h"
 
+#include <algorithm>
+
 namespace muster {
 
 EventHeader PublishPath::header(const Session& session, EventKind kind) const {
@@ -43,22 +45,32 @@ UplinkRecord PublishPath::record_of(const Session& session, const mqtt::Publish&
     return record;
 }
 
-bool PublishPath::send(Session& session, UplinkRecord& record) {
-    record.header.sequence = session.sequence + 1;
-    if (!uplink_.send(record)) {
-        return false;
-    }
-    ++session.sequence;
+// What the session tells the processor and the shadow role is counted; what goes to other gateways is not.
+void PublishPath::number(const Session& session, UplinkRecord& record) const {
+    const bool is_counted = record.topic == context_.topics.events || record.topic == context_.topics.requests;
+    record.header.sequence = is_counted ? session.sequence + 1 : 0;
+}
+
+void PublishPath::note_sent(Session& session, const UplinkRecord& record) const {
+    session.sequence = std::max(session.sequence, record.header.sequence);
     if (record.topic == context_.topics.events) {
         session.last_record = reactor_.monotonic();
     }
+}
+
+bool PublishPath::send(Session& session, UplinkRecord& record) {
+    number(session, record);
+    if (!uplink_.send(record)) {
+        return false;
+    }
+    note_sent(session, record);
     return true;
 }
 
 void PublishPath::send_control(Session& session, UplinkRecord& record) {
-    record.header.sequence = ++session.sequence;
+    number(session, record);
     uplink_.send_control(record);
-    session.last_record = reactor_.monotonic();
+    note_sent(session, record);
 }
 
 bool PublishPath::retain(Session& session, const mqtt::Publish& publish, std::uint64_t token) {

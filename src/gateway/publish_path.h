@@ -44,6 +44,8 @@ class PublishPath final {
     [[nodiscard]] EventHeader header(const Session& session, EventKind kind) const;
     [[nodiscard]] UplinkRecord record_of(const Session& session, const mqtt::Publish& publish,
                                          const ClassifiedTopic& classified) const;
+    void number(const Session& session, UplinkRecord& record) const;
+    void note_sent(Session& session, const UplinkRecord& record) const;
     [[nodiscard]] bool send(Session& session, UplinkRecord& record);
     void send_control(Session& session, UplinkRecord& record);
     [[nodiscard]] bool retain(Session& session, const mqtt::Publish& publish, std::uint64_t token);

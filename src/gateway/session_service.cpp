@@ -53,7 +53,6 @@ Session& SessionService::take_up(const Admission& admission, bool& is_present) {
         session = sessions_.find(admission.key);  // gone, if it was not to be kept
     }
     if (session != nullptr) {
-        tally_.sessions_kept.subtract();
         context_.sessions_kept.fetch_sub(1, std::memory_order_relaxed);
         if (admission.clean_start) {
             discard(*session);
@@ -117,7 +116,6 @@ void SessionService::end(Session& session, Cause cause) {
     const bool has_room =
         context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
     if (session.mqtt.is_kept() && has_room && cause != Cause::server_shutdown) {
-        tally_.sessions_kept.add();
         context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
     } else {
         discard(session);

@@ -14,7 +14,6 @@ class Count final {
     void add(std::uint64_t by = 1) {
         value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
     }
-    void subtract(std::uint64_t by = 1) { value_.store(get() - by, std::memory_order_relaxed); }
     void set(std::uint64_t to) { value_.store(to, std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
@@ -67,9 +66,7 @@ struct Tally {
     Count turns;
 
     // Gauges.
-    Count connections;
     Count sessions;
-    Count sessions_kept;
     Count bus_queue_bytes;
     Count control_records;
 

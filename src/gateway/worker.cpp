@@ -143,7 +143,6 @@ void Worker::accept_one(net::TcpSocket socket) {
 }
 
 bool Worker::watch(Connection& connection) {
-    tally_.connections.set(connections_.size());
     if (!reactor_->add(connection.socket().fd(), connection,
                        net::io_readable | net::io_writable | net::io_peer_ended)) {
         connection.end_later(Cause::connection_lost);
@@ -157,7 +156,6 @@ std::unique_ptr<Connection> Worker::unwatch(Connection& connection) {
     reactor_->remove(connection.socket().fd());
     reactor_->timers().disarm(connection);
     std::unique_ptr<Connection> owned = connections_.take(connection);
-    tally_.connections.set(connections_.size());
     return owned;
 }
 

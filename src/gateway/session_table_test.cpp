@@ -1,0 +1,101 @@
+#include "gateway/session_table.h"
+
+#include <gtest/gtest.h>
+
+namespace muster {
+namespace {
+
+using Ticket = mqtt::IncomingTicket;
+
+class Answers {
+ public:
+    void settle(AckQueue& queue, std::uint16_t packet_id, std::uint8_t qos = 1) {
+        queue.settle(packet_id, qos, [this](const Ticket& ticket) { given.push_back(ticket.packet_id); });
+    }
+    std::vector<std::uint16_t> given;
+};
+
+TEST(AckQueue, answers_come_in_the_order_of_the_publishes) {
+    AckQueue queue;
+    Answers answers;
+    queue.add(Ticket{.packet_id = 7, .qos = 1}, 1);
+    queue.add(Ticket{.packet_id = 3, .qos = 1}, 1);
+    answers.settle(queue, 3);
+    EXPECT_TRUE(answers.given.empty());
+    answers.settle(queue, 7);
+    EXPECT_EQ(answers.given, (std::vector<std::uint16_t>{7, 3}));
+    EXPECT_EQ(queue.size(), 0U);
+}
+
+TEST(AckQueue, a_publish_of_two_records_waits_for_both) {
+    AckQueue queue;
+    Answers answers;
+    queue.add(Ticket{.packet_id = 7, .qos = 1}, 2);
+    answers.settle(queue, 7);
+    EXPECT_TRUE(answers.given.empty());
+    answers.settle(queue, 7);
+    EXPECT_EQ(answers.given.size(), 1U);
+}
+
+TEST(AckQueue, an_unknown_packet_changes_nothing) {
+    AckQueue queue;
+    Answers answers;
+    queue.add(Ticket{.packet_id = 7, .qos = 1}, 1);
+    answers.settle(queue, 8);
+    answers.settle(queue, 7, 2);
+    EXPECT_EQ(queue.size(), 1U);
+}
+
+TEST(AckQueue, what_waited_for_a_puback_is_forgotten_with_its_connection) {
+    AckQueue queue;
+    Answers answers;
+    queue.add(Ticket{.packet_id = 1, .qos = 1}, 1);
+    queue.add(Ticket{.packet_id = 2, .qos = 2}, 1);
+    queue.forget_qos1();
+    EXPECT_EQ(queue.size(), 1U);
+    answers.settle(queue, 2, 2);
+    EXPECT_EQ(answers.given, (std::vector<std::uint16_t>{2}));
+}
+
+TEST(AckQueue, a_long_stream_keeps_its_order) {
+    AckQueue queue;
+    Answers answers;
+    std::uint16_t next = 1;
+    for (std::uint16_t id = 1; id <= 5000; ++id) {
+        queue.add(Ticket{.packet_id = id, .qos = 1}, 1);
+        if (queue.size() > 100) {
+            answers.settle(queue, next++);
+        }
+    }
+    EXPECT_EQ(queue.size(), 100U);
+    ASSERT_EQ(answers.given.size(), 4900U);
+    EXPECT_TRUE(std::is_sorted(answers.given.begin(), answers.given.end()));
+}
+
+TEST(SessionTable, a_handle_names_one_session_and_not_its_successor) {
+    const mqtt::SessionLimits limits;
+    SessionTable table(3, limits);
+    Session& first = table.create("dev-1", Role::device);
+    const SessionHandle handle = table.handle_of(first);
+    EXPECT_EQ(worker_of(handle), 3U);
+    EXPECT_EQ(table.at(handle), &first);
+    table.erase(first);
+    EXPECT_EQ(table.at(handle), nullptr);
+    Session& second = table.create("dev-2", Role::device);
+    EXPECT_EQ(second.slot, 0U);
+    EXPECT_EQ(table.at(handle), nullptr);
+    EXPECT_EQ(table.at(table.handle_of(second)), &second);
+}
+
+TEST(SessionTable, finds_sessions_by_key) {
+    const mqtt::SessionLimits limits;
+    SessionTable table(0, limits);
+    Session& session = table.create("dev-1", Role::device);
+    EXPECT_EQ(table.find("dev-1"), &session);
+    EXPECT_EQ(session.device(), "dev-1");
+    EXPECT_EQ(table.find("dev-2"), nullptr);
+    EXPECT_EQ(table.create("/guest/x", Role::guest).device(), "");
+}
+
+}  // namespace
+}  // namespace muster
