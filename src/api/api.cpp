@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "api/access.h"
-#include "api/command_requests.h"
+#include "api/change_requests.h"
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
 #include "api/fleet_queries.h"
@@ -107,7 +107,7 @@ struct Api::Parts {
     LiveStream live;
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
-    std::unique_ptr<CommandRequests> commands;
+    std::unique_ptr<ChangeRequests> changes;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -142,7 +142,7 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
         return tl::unexpected(requests.error());
     }
     channel = std::move(*requests);
-    commands = std::make_unique<CommandRequests>(*channel, *audit, clock);
+    changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -181,7 +181,7 @@ std::vector<Route> Api::Parts::routes() {
     std::vector<Route> table;
     fleet.add_routes(table);
     devices.add_routes(table);
-    commands->add_routes(table);
+    changes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
