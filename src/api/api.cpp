@@ -288,4 +288,12 @@ std::string Api::token(Role role) const {
     return parts_->dispatcher->tokens().first_of(role);
 }
 
+std::vector<std::pair<std::string, std::string>> Api::routes() const {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const Route& route : parts_->dispatcher->router().routes()) {
+        out.emplace_back(route.method, route.pattern);
+    }
+    return out;
+}
+
 }  // namespace muster
