@@ -5,6 +5,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
@@ -23,9 +24,24 @@ const std::shared_ptr<rocksdb::WriteBufferManager>& shared_write_buffers() {
     return buffers;
 }
 
+/// Keeps RocksDB from resuming by itself after a full disk: that fails, and in builds with assertions ends the process.
+/// The owner reopens instead.
+class NoAutomaticRecovery final : public rocksdb::EventListener {
+ public:
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                              bool* auto_recovery) override {
+        *auto_recovery = false;
+    }
+};
+
 rocksdb::DBOptions database_options(const RocksOptions& ours) {
     rocksdb::DBOptions options;
+    if (ours.env != nullptr) {
+        options.env = ours.env;
+    }
     options.create_if_missing = true;
+    options.listeners.push_back(std::make_shared<NoAutomaticRecovery>());
+    options.max_bgerror_resume_count = 0;
     options.write_buffer_manager = shared_write_buffers();
     options.max_total_wal_size = ours.wal_bytes_max;
     options.max_background_jobs = 2;
@@ -128,13 +144,24 @@ Result<void> RocksDatabase::open_families(const std::vector<std::string>& names)
 }
 
 RocksDatabase::~RocksDatabase() {
+    close();
+}
+
+void RocksDatabase::close() {
     if (db_ == nullptr) {
         return;
     }
     for (const auto& [name, handle] : families_) {
         (void)db_->DestroyColumnFamilyHandle(handle);
     }
+    families_.clear();
     (void)db_->Close();
+    db_.reset();
+}
+
+Result<void> RocksDatabase::reopen() {
+    close();
+    return open_database();
 }
 
 rocksdb::ColumnFamilyOptions RocksDatabase::options_of(const std::string& family) const {

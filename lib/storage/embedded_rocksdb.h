@@ -26,11 +26,12 @@ struct RocksOptions {
     /// Options of a family by name; empty: rocks_family_options() for all.
     std::function<rocksdb::ColumnFamilyOptions(const std::string& family)> family_options{};
     std::size_t wal_bytes_max = 256U << 20U;  ///< over it the oldest memtables are flushed so that the log can go
+    rocksdb::Env* env = nullptr;              ///< null: the real file system; else one with faults, for tests
 };
 
-/// A RocksDB and its column families. Owned by one store; any thread. Closing it flushes nothing: what the write-ahead
-/// log holds is read back at the next start. Its memory is bounded by what all databases of the process share, see
-/// rocks_block_cache_bytes and rocks_write_buffer_bytes.
+/// A RocksDB and its column families. Owned by one store; any thread, but for reopen(). Closing it flushes nothing:
+/// what the write-ahead log holds is read back at the next start. Its memory is bounded by what all databases of the
+/// process share, see rocks_block_cache_bytes and rocks_write_buffer_bytes.
 class RocksDatabase final {
  public:
     /// invalid_argument: another process has it open, or the directory cannot be used. corrupt: its files are damaged.
@@ -39,6 +40,12 @@ class RocksDatabase final {
     ~RocksDatabase();
     RocksDatabase(const RocksDatabase&) = delete;
     RocksDatabase& operator=(const RocksDatabase&) = delete;
+
+    /// Closes and opens again. The only way back after a write that failed (a full disk): RocksDB 7.8 cannot resume
+    /// from an error of its write-ahead log (facebook/rocksdb issue 11643). Nobody may be using the database, a handle
+    /// or an iterator. When it fails the database stays closed, and may be tried again.
+    [[nodiscard]] Result<void> reopen();
+    [[nodiscard]] bool is_open() const { return db_ != nullptr; }
 
     [[nodiscard]] rocksdb::DB& db() { return *db_; }
     [[nodiscard]] const std::string& directory() const { return options_.directory; }
@@ -51,6 +58,7 @@ class RocksDatabase final {
 
  private:
     explicit RocksDatabase(RocksOptions options) : options_(std::move(options)) {}
+    void close();
     Result<void> open_database();
     Result<void> open_families(const std::vector<std::string>& names);
     [[nodiscard]] rocksdb::ColumnFamilyOptions options_of(const std::string& family) const;

@@ -15,8 +15,8 @@
 
 namespace muster {
 
-// The Bus port, shaped on Kafka: topics of partitions, keys, headers, offsets, consumer groups, acknowledgement when durable.
-// Two implementations: embedded_bus (RocksDB, one process) and kafka_bus.
+// The Bus port, shaped on Kafka: topics of partitions, keys, headers, offsets, consumer groups, acknowledgement when
+// durable. Two implementations: embedded_bus (RocksDB, one process) and kafka_bus.
 
 using Partition = std::int32_t;
 using Offset = std::int64_t;
@@ -24,7 +24,8 @@ using TopicId = std::uint16_t;
 
 inline constexpr Partition any_partition = -1;
 inline constexpr std::size_t record_headers_max = 4;
-inline constexpr std::size_t record_bytes_max = 1U << 20U;  ///< key, value and headers together: Kafka's default message.max.bytes
+inline constexpr std::size_t record_bytes_max =
+    1U << 20U;  ///< key, value and headers together: Kafka's default message.max.bytes
 
 struct RecordHeader {
     std::string_view name;
@@ -37,8 +38,8 @@ struct ProducerRecord {
     std::string_view value;
     std::span<const RecordHeader> headers;  ///< at most record_headers_max
     Timestamp time{};
-    Partition partition = any_partition;    ///< any_partition: partition_of(key)
-    bool tombstone = false;                 ///< compacted topics: forget the key; `value` must be empty
+    Partition partition = any_partition;  ///< any_partition: partition_of(key)
+    bool tombstone = false;               ///< compacted topics: forget the key; `value` must be empty
 };
 
 /// A record as it is read; all views are valid only during the callback that hands it out.
@@ -65,7 +66,8 @@ struct ConsumerRecord {
 
 struct TopicSpec {
     enum class Cleanup : std::uint8_t {
-        bounded,    ///< the oldest go when the topic is over retention_bytes or (as far as the implementation can) retention
+        bounded,    ///< the oldest go when the topic is over retention_bytes or (as far as the implementation can)
+                    ///< retention
         compacted,  ///< the newest record of each key is kept
     };
     std::string name;
@@ -82,8 +84,8 @@ struct Delivery {
 };
 
 struct ProducerOptions {
-    std::string name;                              ///< for metrics
-    std::size_t queue_bytes_max = 32U << 20U;      ///< sent and not yet durable; over it send() says queue_full
+    std::string name;                          ///< for metrics
+    std::size_t queue_bytes_max = 32U << 20U;  ///< sent and not yet durable; over it send() says queue_full
     /// Called from any thread when poll() has something to hand out; must only wake the owner (an eventfd).
     std::function<void()> on_deliveries_ready;
 };
@@ -96,11 +98,13 @@ class Producer {
     /// Queues a record. `token` 0: no delivery report wanted. queue_full: over queue_bytes_max, nothing was queued, the
     /// caller slows down or drops and counts. too_large: over record_bytes_max.
     [[nodiscard]] virtual Result<void> send(TopicId topic, const ProducerRecord& record, std::uint64_t token) = 0;
-    /// Hands over what was batched since the last call. Called at the end of a reactor turn; cheap when nothing was sent.
+    /// Hands over what was batched since the last call. Called at the end of a reactor turn; cheap when nothing was
+    /// sent.
     virtual void flush() = 0;
     /// Hands out delivery reports, each token once, in any order across partitions. Returns how many.
     virtual std::size_t poll(FunctionRef<void(const Delivery&)> on_delivery) = 0;
-    /// Flushes and blocks until everything sent is durable or failed. timed_out when that takes longer. Reports stay for poll().
+    /// Flushes and blocks until everything sent is durable or failed. timed_out when that takes longer. Reports stay
+    /// for poll().
     [[nodiscard]] virtual Result<void> drain(Millis timeout) = 0;
     /// Bytes sent and not yet durable.
     [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
@@ -130,10 +134,11 @@ class Consumer {
  public:
     virtual ~Consumer() = default;
 
-    /// Waits at most `timeout` for records and hands out at most poll_records_max. Returns how many; 0 on timeout or wake().
-    /// An offset that retention has removed is skipped to the oldest one there is (counted in a metric).
-    /// io, corrupt: what the store said; the position is unchanged.
-    [[nodiscard]] virtual Result<std::size_t> poll(Millis timeout, FunctionRef<void(const ConsumerRecord&)> on_record) = 0;
+    /// Waits at most `timeout` for records and hands out at most poll_records_max. Returns how many; 0 on timeout or
+    /// wake(). An offset that retention has removed is skipped to the oldest one there is (counted in a metric). io,
+    /// corrupt: what the store said; the position is unchanged.
+    [[nodiscard]] virtual Result<std::size_t> poll(Millis timeout,
+                                                   FunctionRef<void(const ConsumerRecord&)> on_record) = 0;
     /// Durably commits "the group has handled everything before `next`". Never goes back on restart.
     [[nodiscard]] virtual Result<void> commit(std::string_view topic, Partition partition, Offset next) = 0;
     /// Moves the position of an assigned partition.
