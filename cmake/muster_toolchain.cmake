@@ -7,6 +7,7 @@ set(CMAKE_INTERPROCEDURAL_OPTIMIZATION OFF)
 
 option(MUSTER_PRECOMPILE "Use one precompiled header of standard headers" ON)
 set(MUSTER_SANITIZE "" CACHE STRING "address (with undefined) or thread")
+option(MUSTER_FUZZ "Build the fuzz targets as libFuzzer programs (clang)" OFF)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
                     -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
@@ -19,6 +20,12 @@ elseif(MUSTER_SANITIZE STREQUAL "thread")
   # Boost and the standard library use fences that the thread sanitizer does not model; none of ours do.
   add_compile_options(-fsanitize=thread -Wno-tsan)
   add_link_options(-fsanitize=thread)
+endif()
+
+if(MUSTER_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+                      -Wno-unknown-warning-option)
+  add_link_options(-fsanitize=address,undefined)
 endif()
 
 find_program(CCACHE_PROGRAM ccache)

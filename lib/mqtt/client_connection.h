@@ -90,7 +90,7 @@ class ClientConnection final {
     [[nodiscard]] Decoded<void> dispatch(const PacketView& packet, std::string& out, ClientListener& listener);
     [[nodiscard]] Decoded<void> handle_connack(const PacketView& packet, std::string& out, ClientListener& listener);
     [[nodiscard]] Decoded<void> handle_publish(const PacketView& packet, std::string& out, ClientListener& listener);
-    [[nodiscard]] Decoded<void> handle_ack(const PacketView& packet, ClientListener& listener);
+    [[nodiscard]] Decoded<void> handle_ack(const PacketView& packet, std::string& out, ClientListener& listener);
     [[nodiscard]] std::uint16_t take_packet_id();
     void send_waiting(std::string& out);
     void fail(const ProtocolError& error, ClientListener& listener);

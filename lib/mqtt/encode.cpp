@@ -206,9 +206,10 @@ std::size_t encoded_size(ProtocolVersion version, const Publish& publish) {
     return 1 + varint_size(remaining) + remaining;
 }
 
-void mark_duplicate(std::string& encoded_publish) {
+void set_duplicate(std::string& encoded_publish, bool duplicate) {
     MUSTER_ASSERT(!encoded_publish.empty());
-    encoded_publish[0] = static_cast<char>(static_cast<std::uint8_t>(encoded_publish[0]) | 0x08U);
+    const auto first = static_cast<std::uint8_t>(encoded_publish[0]) & 0xF7U;
+    encoded_publish[0] = static_cast<char>(first | (duplicate ? 0x08U : 0U));
 }
 
 }  // namespace muster::mqtt

@@ -28,7 +28,7 @@ void encode(ProtocolVersion version, const Packet& packet, std::string& out);
 /// Bytes that encode() would append: to be held against the peer's Maximum Packet Size before sending.
 [[nodiscard]] std::size_t encoded_size(ProtocolVersion version, const Publish& publish);
 
-/// Sets the DUP flag of a PUBLISH that was encoded earlier.
-void mark_duplicate(std::string& encoded_publish);
+/// Sets or clears the DUP flag of a PUBLISH that was encoded earlier.
+void set_duplicate(std::string& encoded_publish, bool duplicate);
 
 }  // namespace muster::mqtt

@@ -132,10 +132,14 @@ class ServerSession final {
     struct Subscriptions;
     struct IncomingIds;
 
+    Delivery deliver_at_once(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
+    Delivery deliver_kept(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
     [[nodiscard]] bool send_or_drop(std::size_t index, Millis now, std::string& out);
     void send_waiting(Millis now, std::string& out);
     [[nodiscard]] bool fits(const Publish& publish) const;
     [[nodiscard]] std::uint16_t take_packet_id();
+    void release_memory();
+    void forget_incoming(std::uint16_t packet_id);
     void answer(PacketType type, std::uint16_t packet_id, ReasonCode reason, std::string& out) const;
 
     const SessionLimits& limits_;

@@ -71,7 +71,9 @@ class SubscriptionTree final {
     struct LevelHashes;
 
     [[nodiscard]] bool hash_levels(std::string_view topic, LevelHashes& out) const;
-    [[nodiscard]] Shape* find_shape(const LevelHashes& levels) const;
+    [[nodiscard]] Shape* find_shape(const LevelHashes& filter) const;
+    [[nodiscard]] Shape* add_shape(const LevelHashes& filter);
+    void remove_shape(const LevelHashes& filter);
 
     const Options options_;
     /// Shapes by their number of levels ('#' not counted), with and without '#' at the end.

@@ -10,7 +10,8 @@ namespace muster::net {
 
 class TimerWheel;
 
-/// One deadline that lives inside its owner: two links and a time, 32 bytes, no allocation. Removes itself when destroyed.
+/// One deadline that lives inside its owner: two links and a time, 32 bytes, no allocation. Removes itself when
+/// destroyed.
 class Timer {
  public:
     virtual ~Timer();
@@ -27,19 +28,24 @@ class Timer {
 
  private:
     friend class TimerWheel;
+    void unlink();
+
     Timer** previous_ = nullptr;  ///< what points at this timer in its slot's list
     Timer* next_ = nullptr;
     Millis deadline_{0};
 };
 
-/// Hashed hierarchical timing wheel (Varghese and Lauck, 1987), 4 levels of 64 slots, tick 16 ms: arm and disarm are O(1), a
-/// deadline fires in the first advance() at or after it, at most one tick late, never early. Up to 74 hours ahead; later
-/// deadlines wait in the last slot and are put back. Not thread-safe, never reads a clock.
+/// Hashed hierarchical timing wheel (Varghese and Lauck, 1987), 4 levels of 64 slots, tick 16 ms: arm and disarm are
+/// O(1). A timer fires in the first advance() at or after its deadline rounded up to a whole tick: never early, at most
+/// one tick late. One whose deadline has passed when it is armed fires in the next tick. Up to 74 hours ahead; later
+/// deadlines wait in the last slot and are put back. Not thread-safe, never reads a clock. Bounded by its owners: it
+/// allocates nothing.
 class TimerWheel {
  public:
     static constexpr Millis tick{16};
 
     explicit TimerWheel(Millis now);
+    /// Disarms what is still armed.
     ~TimerWheel();
     TimerWheel(const TimerWheel&) = delete;
     TimerWheel& operator=(const TimerWheel&) = delete;
@@ -49,21 +55,26 @@ class TimerWheel {
     void disarm(Timer& timer);
     /// Fires everything due at `now`. Returns how many fired.
     std::size_t advance(Millis now);
-    /// Time of the next possible firing, or Millis::max() when nothing is armed. A lower bound.
+    /// Time of the next possible firing, or Millis::max() when nothing is armed. A lower bound: a far deadline is first
+    /// moved to a finer level.
     [[nodiscard]] Millis next_deadline() const;
-    [[nodiscard]] std::size_t size() const { return armed_; }
+    /// How many are armed; walks them all.
+    [[nodiscard]] std::size_t size() const;
 
  private:
-    static constexpr std::size_t levels = 4;
-    static constexpr std::size_t slots = 64;
+    static constexpr unsigned levels = 4;
+    static constexpr unsigned slot_bits = 6;
+    static constexpr std::uint64_t slots = 1U << slot_bits;
 
-    void link(Timer& timer);
-    void cascade(std::size_t level, std::size_t slot);
+    void link(Timer& timer, std::uint64_t due);
+    Timer* take_slot(unsigned level, std::uint64_t slot);
+    void cascade(unsigned level);
+    std::size_t fire_slot();
+    [[nodiscard]] std::uint64_t next_tick_of(unsigned level) const;
 
     std::array<std::array<Timer*, slots>, levels> wheel_{};
     std::array<std::uint64_t, levels> occupied_{};  ///< one bit a slot that may hold timers
     std::uint64_t current_tick_;
-    std::size_t armed_ = 0;
 };
 
 }  // namespace muster::net

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "contract/connect_detail.h"
 #include "contract/downlink.h"
 #include "contract/event.h"
 #include "contract/identity.h"
@@ -158,6 +159,24 @@ TEST(RegionCounts, a_region_has_its_ancestors_and_the_fleet) {
     visited.clear();
     for_each_region_of("", [&](std::string_view region) { visited.emplace_back(region); });
     EXPECT_EQ(visited, (std::vector<std::string>{""}));
+}
+
+TEST(ConnectDetail, survives_json_and_may_be_absent) {
+    const auto parsed = parse_connect_detail(to_json(ConnectDetail{"127.0.0.1:4242", "3.1.1"}));
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->address, "127.0.0.1:4242");
+    EXPECT_EQ(parsed->protocol, "3.1.1");
+    EXPECT_TRUE(parse_connect_detail(""));
+    EXPECT_FALSE(parse_connect_detail(R"({"address":1})"));
+}
+
+TEST(RegionCounts, positions_add_up_exactly_in_any_order) {
+    RegionCounts counts;
+    counts += contribution_of(PresenceState::online, 0, 12.9716, 77.5946);
+    counts += contribution_of(PresenceState::online, 0, -33.87, 0.1);
+    counts -= contribution_of(PresenceState::online, 0, 12.9716, 77.5946);
+    counts -= contribution_of(PresenceState::online, 0, -33.87, 0.1);
+    EXPECT_EQ(counts, RegionCounts{});
 }
 
 TEST(Incident, survives_json) {

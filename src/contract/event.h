@@ -14,7 +14,7 @@ namespace muster {
 /// What a record of muster.events or muster.requests is. Values are stored: never renumber.
 enum class EventKind : std::uint8_t {
     telemetry = 1,   ///< value: the payload published to telemetry/{id}
-    connect = 2,     ///< session `epoch` began; value: ConnectDetail as JSON, may be empty
+    connect = 2,     ///< session `epoch` began; value: ConnectDetail as JSON (connect_detail.h), may be empty
     disconnect = 3,  ///< session `epoch` ended with `cause`; value: empty
     will = 4,        ///< the will on status/{id} was triggered; value: its payload. The disconnect record follows it
     tick = 5,        ///< once a second from every gateway to every partition; key and value empty; `sequence` counts ticks

@@ -1,6 +1,7 @@
 #include "contract/region_counts.h"
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -25,6 +26,12 @@ constexpr std::array<CountMember, 10> count_members{{
     {"countable_offline", &RegionCounts::countable_offline},
     {"positioned", &RegionCounts::positioned},
 }};
+
+/// Degrees in steps of 2^-20 (about 0.1 m): sums of these are exact in any order, so that a count that was added and
+/// subtracted for months equals a recount.
+double quantised(double degrees) {
+    return std::round(degrees * 0x1p20) * 0x1p-20;
+}
 
 }  // namespace
 
@@ -62,8 +69,8 @@ RegionCounts contribution_of(PresenceState state, Overlays overlays, double lati
     counts.countable = countable ? 1 : 0;
     counts.countable_offline = countable ? counts.offline : 0;
     if (latitude != 0 || longitude != 0) {
-        counts.latitude_sum = latitude;
-        counts.longitude_sum = longitude;
+        counts.latitude_sum = quantised(latitude);
+        counts.longitude_sum = quantised(longitude);
         counts.positioned = 1;
     }
     return counts;

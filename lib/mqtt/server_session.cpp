@@ -1,0 +1,442 @@
+#include "mqtt/server_session.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/bytes.h"
+#include "mqtt/encode.h"
+#include "mqtt/message_queue.h"
+
+namespace muster::mqtt {
+
+namespace {
+
+/// A PUBLISH of a kept message as this client gets it. Its properties go to `block` when they differ from the kept
+/// ones.
+Publish outgoing(const Message& message, ProtocolVersion version, std::uint32_t subscription_identifier, Millis now,
+                 std::string& block) {
+    Publish publish = message.view();
+    if (version != ProtocolVersion::v5 || (!message.expiry_s && subscription_identifier == 0)) {
+        return publish;
+    }
+    block = message.properties;
+    PropertyWriter writer(block);
+    if (message.expiry_s) {
+        const std::int64_t waited_s = std::chrono::duration_cast<Seconds>(now - message.published).count();
+        const std::int64_t left_s = std::int64_t{*message.expiry_s} - std::max<std::int64_t>(waited_s, 0);
+        writer.number(PropertyId::message_expiry, static_cast<std::uint32_t>(std::max<std::int64_t>(left_s, 0)));
+    }
+    if (subscription_identifier != 0) {
+        writer.number(PropertyId::subscription_identifier, subscription_identifier);
+    }
+    publish.properties = Properties(block);
+    return publish;
+}
+
+}  // namespace
+
+/// Messages in flight, then those waiting: the first `sent` of the queue have been sent on this connection. Exists
+/// while there is any.
+struct ServerSession::Outgoing {
+    MessageQueue queue;
+    std::size_t sent = 0;
+    std::size_t waiting_bytes = 0;  ///< of what was never sent
+};
+
+// One after the other: u32 subscription identifier | u8 options | u16 filter bytes | filter
+/// A session's subscriptions, packed into one allocation.
+struct ServerSession::Subscriptions {
+    std::string packed;
+    std::size_t count = 0;
+
+    struct Place {
+        std::size_t begin = 0;
+        std::size_t end = 0;
+        Subscription subscription;
+    };
+    /// Calls `visit` with each until it returns false.
+    template <class Visit>
+    void walk(Visit&& visit) const {
+        ByteReader reader(packed);
+        Place place;
+        while (!reader.at_end()) {
+            place.begin = packed.size() - reader.remaining();
+            place.subscription.subscription_identifier = reader.number<std::uint32_t>();
+            place.subscription.options.bits = reader.number<std::uint8_t>();
+            place.subscription.filter = reader.raw(reader.number<std::uint16_t>());
+            place.end = packed.size() - reader.remaining();
+            if (!visit(place)) {
+                return;
+            }
+        }
+    }
+    /// An empty place (end 0) when there is none.
+    [[nodiscard]] Place find(std::string_view filter) const {
+        Place found;
+        walk([&](const Place& place) {
+            const bool is_it = place.subscription.filter == filter;
+            if (is_it) {
+                found = place;
+            }
+            return !is_it;
+        });
+        return found;
+    }
+    [[nodiscard]] bool erase(std::string_view filter) {
+        const Place place = find(filter);
+        if (place.end == 0) {
+            return false;
+        }
+        packed.erase(place.begin, place.end - place.begin);
+        --count;
+        return true;
+    }
+    void add(const Subscription& subscription) {
+        packed.reserve(packed.size() + 7 + subscription.filter.size());
+        ByteWriter writer(packed);
+        writer.number(subscription.subscription_identifier);
+        writer.number(subscription.options.bits);
+        writer.number(static_cast<std::uint16_t>(subscription.filter.size()));
+        writer.raw(subscription.filter);
+        ++count;
+    }
+};
+
+/// QoS 2 packet ids of the client between PUBLISH and PUBREL, in ascending order.
+struct ServerSession::IncomingIds {
+    struct Id {
+        std::uint16_t packet_id = 0;
+        bool safe = false;  ///< PUBREC has been or may be sent
+    };
+    std::vector<Id> ids;
+
+    [[nodiscard]] std::vector<Id>::iterator place_of(std::uint16_t packet_id) {
+        return std::lower_bound(ids.begin(), ids.end(), packet_id,
+                                [](const Id& id, std::uint16_t wanted) { return id.packet_id < wanted; });
+    }
+    [[nodiscard]] Id* find(std::uint16_t packet_id) {
+        const auto place = place_of(packet_id);
+        return place != ids.end() && place->packet_id == packet_id ? &*place : nullptr;
+    }
+};
+
+AttachOptions AttachOptions::of(const Connect& connect) {
+    AttachOptions options;
+    options.version = connect.version;
+    if (connect.version != ProtocolVersion::v5) {
+        options.session_expiry_s = connect.clean_start ? 0 : session_never_expires;
+        return options;
+    }
+    options.session_expiry_s = connect.properties.number(PropertyId::session_expiry).value_or(0);
+    options.packet_bytes_max = connect.properties.number(PropertyId::maximum_packet_size).value_or(0);
+    options.receive_maximum =
+        static_cast<std::uint16_t>(connect.properties.number(PropertyId::receive_maximum).value_or(65'535));
+    return options;
+}
+
+ServerSession::ServerSession(const SessionLimits& limits) : limits_(limits) {}
+
+ServerSession::~ServerSession() = default;
+
+void ServerSession::attach(const AttachOptions& options, Millis now, std::string& out) {
+    version_ = options.version;
+    session_expiry_s_ = options.session_expiry_s;
+    client_packet_bytes_max_ = options.packet_bytes_max;
+    window_ = std::min(options.receive_maximum, limits_.in_flight_max);
+    attached_ = true;
+    ++attachment_;
+    incoming_unanswered_ = incoming_ ? static_cast<std::uint32_t>(incoming_->ids.size()) : 0;
+    if (outgoing_) {
+        outgoing_->sent = 0;
+        send_waiting(now, out);
+    }
+}
+
+void ServerSession::detach() {
+    attached_ = false;
+}
+
+bool ServerSession::is_empty() const {
+    return !outgoing_ && !subscriptions_ && !incoming_;
+}
+
+ServerSession::Subscribed ServerSession::subscribe(const Subscription& subscription) {
+    const bool replaced = subscriptions_ && subscriptions_->erase(subscription.filter);
+    if (!replaced && subscriptions() >= limits_.subscriptions_max) {
+        return Subscribed::full;
+    }
+    if (!subscriptions_) {
+        subscriptions_ = std::make_unique<Subscriptions>();
+    }
+    subscriptions_->add(subscription);
+    return replaced ? Subscribed::replaced : Subscribed::added;
+}
+
+bool ServerSession::unsubscribe(std::string_view filter) {
+    if (!subscriptions_ || !subscriptions_->erase(filter)) {
+        return false;
+    }
+    if (subscriptions_->count == 0) {
+        subscriptions_.reset();
+    }
+    return true;
+}
+
+void ServerSession::for_each_subscription(FunctionRef<void(const Subscription&)> visit) const {
+    if (subscriptions_) {
+        subscriptions_->walk([&](const Subscriptions::Place& place) {
+            visit(place.subscription);
+            return true;
+        });
+    }
+}
+
+std::size_t ServerSession::subscriptions() const {
+    return subscriptions_ ? subscriptions_->count : 0;
+}
+
+bool ServerSession::fits(const Publish& publish) const {
+    return client_packet_bytes_max_ == 0 || encoded_size(version_, publish) <= client_packet_bytes_max_;
+}
+
+Delivery ServerSession::deliver(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out) {
+    if (message.kept_already() != nullptr && message.kept_already()->is_expired(now)) {
+        return Delivery::dropped_expired;
+    }
+    return options.qos == 0 ? deliver_at_once(message, options, now, out) : deliver_kept(message, options, now, out);
+}
+
+Delivery ServerSession::deliver_at_once(OutgoingMessage& message, const DeliverOptions& options, Millis now,
+                                        std::string& out) {
+    if (!attached_) {
+        return Delivery::dropped_offline;
+    }
+    std::string block;
+    Publish publish = message.view();
+    if (version_ == ProtocolVersion::v5 &&
+        (message.kept_already() != nullptr || options.subscription_identifier != 0)) {
+        publish = outgoing(*message.kept(), version_, options.subscription_identifier, now, block);
+    }
+    publish.qos = 0;
+    publish.packet_id = 0;
+    publish.duplicate = false;
+    publish.retain = options.retain;
+    if (!fits(publish)) {
+        return Delivery::dropped_size;
+    }
+    encode(version_, publish, out);
+    return Delivery::sent;
+}
+
+Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOptions& options, Millis now,
+                                     std::string& out) {
+    const std::size_t waiting = queued();
+    const bool goes_now = attached_ && waiting == 0 && in_flight() < window_;
+    if (!goes_now) {
+        const std::size_t bytes = message.kept()->bytes();
+        if (waiting >= limits_.queued_messages_max || queued_bytes() + bytes > limits_.queued_bytes_max) {
+            return Delivery::dropped_full;
+        }
+    }
+    if (!outgoing_) {
+        outgoing_ = std::make_unique<Outgoing>();
+    }
+    PendingMessage pending;
+    pending.message = message.kept();
+    pending.subscription_identifier = options.subscription_identifier;
+    pending.qos = options.qos;
+    pending.retain = options.retain;
+    outgoing_->waiting_bytes += pending.message->bytes();
+    outgoing_->queue.push_back(std::move(pending));
+    if (!goes_now) {
+        return Delivery::queued;
+    }
+    if (send_or_drop(outgoing_->sent, now, out)) {
+        return Delivery::sent;
+    }
+    release_memory();
+    return Delivery::dropped_size;
+}
+
+std::uint16_t ServerSession::take_packet_id() {
+    const auto is_used = [this](std::uint16_t id) {
+        // Those that have an id stand in front.
+        for (std::size_t at = 0; at < outgoing_->queue.size() && outgoing_->queue[at].packet_id != 0; ++at) {
+            if (outgoing_->queue[at].packet_id == id) {
+                return true;
+            }
+        }
+        return false;
+    };
+    do {
+        ++last_packet_id_;
+    } while (last_packet_id_ == 0 || is_used(last_packet_id_));
+    return last_packet_id_;
+}
+
+/// Sends the first message that has not been sent on this connection. False: it could not be, and is gone.
+bool ServerSession::send_or_drop(std::size_t index, Millis now, std::string& out) {
+    PendingMessage& pending = outgoing_->queue[index];
+    if (pending.released) {
+        ++outgoing_->sent;
+        encode(version_, Ack{PacketType::pubrel, pending.packet_id, ReasonCode::success, {}}, out);
+        return true;
+    }
+    const bool is_first_time = pending.packet_id == 0;
+    if (is_first_time) {
+        outgoing_->waiting_bytes -= pending.message->bytes();
+    }
+    std::string block;
+    Publish publish = outgoing(*pending.message, version_, pending.subscription_identifier, now, block);
+    publish.packet_id = is_first_time ? std::uint16_t{1} : pending.packet_id;
+    publish.qos = pending.qos;
+    publish.retain = pending.retain;
+    publish.duplicate = !is_first_time;
+    // A message whose delivery had begun is sent again even when it has expired meanwhile.
+    if ((is_first_time && pending.message->is_expired(now)) || !fits(publish)) {
+        outgoing_->queue.erase(index);
+        return false;
+    }
+    if (is_first_time) {
+        publish.packet_id = pending.packet_id = take_packet_id();
+    }
+    ++outgoing_->sent;
+    encode(version_, publish, out);
+    return true;
+}
+
+void ServerSession::send_waiting(Millis now, std::string& out) {
+    while (attached_ && outgoing_->sent < window_ && outgoing_->sent < outgoing_->queue.size()) {
+        dropped_ += send_or_drop(outgoing_->sent, now, out) ? 0U : 1U;
+    }
+    release_memory();
+}
+
+void ServerSession::release_memory() {
+    if (outgoing_->queue.empty()) {
+        outgoing_.reset();
+    }
+}
+
+bool ServerSession::acknowledge(const Ack& ack, Millis now, std::string& out) {
+    std::size_t index = 0;
+    const std::size_t sent = outgoing_ ? outgoing_->sent : 0;
+    while (index < sent && outgoing_->queue[index].packet_id != ack.packet_id) {
+        ++index;
+    }
+    const bool is_found = index < sent;
+    if (ack.type == PacketType::pubrec && !(is_found && is_error(ack.reason))) {
+        const bool is_known = is_found && outgoing_->queue[index].qos == 2;
+        if (is_known) {
+            outgoing_->queue[index].released = true;
+            outgoing_->queue[index].message.reset();
+        }
+        if (is_known || !is_error(ack.reason)) {
+            answer(PacketType::pubrel, ack.packet_id,
+                   is_known ? ReasonCode::success : ReasonCode::packet_identifier_not_found, out);
+        }
+        return false;
+    }
+    if (!is_found) {
+        return false;
+    }
+    const PendingMessage& pending = outgoing_->queue[index];
+    const bool completes = ack.type == PacketType::puback    ? pending.qos == 1
+                           : ack.type == PacketType::pubrec  ? pending.qos == 2 && !pending.released
+                           : ack.type == PacketType::pubcomp ? pending.released
+                                                             : false;
+    if (completes) {
+        outgoing_->queue.erase(index);
+        --outgoing_->sent;
+        send_waiting(now, out);
+    }
+    return completes;
+}
+
+std::size_t ServerSession::in_flight() const {
+    return outgoing_ ? outgoing_->sent : 0;
+}
+
+std::size_t ServerSession::queued() const {
+    return outgoing_ ? outgoing_->queue.size() - outgoing_->sent : 0;
+}
+
+std::size_t ServerSession::queued_bytes() const {
+    return outgoing_ ? outgoing_->waiting_bytes : 0;
+}
+
+void ServerSession::answer(PacketType type, std::uint16_t packet_id, ReasonCode reason, std::string& out) const {
+    if (attached_) {
+        encode(version_, Ack{type, packet_id, reason, {}}, out);
+    }
+}
+
+Incoming ServerSession::begin_incoming(const Publish& publish, std::string& out) {
+    if (publish.qos == 2 && incoming_) {
+        if (const IncomingIds::Id* const seen = incoming_->find(publish.packet_id)) {
+            if (!seen->safe) {
+                return Incoming::repeated;
+            }
+            answer(PacketType::pubrec, publish.packet_id, ReasonCode::success, out);
+            return Incoming::repeated_answered;
+        }
+    }
+    const bool is_v5 = version_ == ProtocolVersion::v5;
+    const bool is_over = is_v5 ? incoming_unanswered_ >= limits_.receive_maximum
+                               : publish.qos == 2 && incoming_ && incoming_->ids.size() >= limits_.qos_2_ids_max;
+    if (is_over) {
+        return Incoming::over_maximum;
+    }
+    ++incoming_unanswered_;
+    if (publish.qos == 2) {
+        if (!incoming_) {
+            incoming_ = std::make_unique<IncomingIds>();
+        }
+        incoming_->ids.insert(incoming_->place_of(publish.packet_id), {publish.packet_id, false});
+    }
+    return Incoming::fresh;
+}
+
+IncomingTicket ServerSession::ticket_of(const Publish& publish) const {
+    return {publish.packet_id, attachment_, publish.qos};
+}
+
+void ServerSession::finish_incoming(const IncomingTicket& ticket, ReasonCode reason, std::string& out) {
+    if (ticket.qos == 1) {
+        if (attached_ && ticket.attachment == attachment_) {
+            --incoming_unanswered_;
+            answer(PacketType::puback, ticket.packet_id, reason, out);
+        }
+        return;
+    }
+    // A QoS 2 exchange belongs to the session: its answer may go to whichever connection holds it now.
+    IncomingIds::Id* const id = incoming_ ? incoming_->find(ticket.packet_id) : nullptr;
+    if (id == nullptr || id->safe) {
+        return;
+    }
+    id->safe = true;
+    answer(PacketType::pubrec, ticket.packet_id, reason, out);
+    if (is_error(reason)) {
+        forget_incoming(ticket.packet_id);
+    }
+}
+
+void ServerSession::release_incoming(const Ack& pubrel, std::string& out) {
+    const IncomingIds::Id* const id = incoming_ ? incoming_->find(pubrel.packet_id) : nullptr;
+    const bool is_known = id != nullptr && id->safe;
+    if (is_known) {
+        forget_incoming(pubrel.packet_id);
+    }
+    answer(PacketType::pubcomp, pubrel.packet_id,
+           is_known ? ReasonCode::success : ReasonCode::packet_identifier_not_found, out);
+}
+
+void ServerSession::forget_incoming(std::uint16_t packet_id) {
+    incoming_->ids.erase(incoming_->place_of(packet_id));
+    incoming_unanswered_ -= incoming_unanswered_ > 0 ? 1 : 0;
+    if (incoming_->ids.empty()) {
+        incoming_.reset();
+    }
+}
+
+}  // namespace muster::mqtt

@@ -1,0 +1,387 @@
+#include "mqtt/server_session.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mqtt/packet_bytes.h"
+
+namespace muster::mqtt {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr Millis start{1000};
+
+class ServerSessionTest : public ::testing::Test {
+ protected:
+    Delivery deliver(std::string_view payload, std::uint8_t qos = 1, Millis now = start) {
+        Publish publish;
+        publish.topic = "t";
+        publish.payload = payload;
+        publish.qos = qos;
+        OutgoingMessage message(publish, now);
+        return session_.deliver(message, {.qos = qos, .retain = false, .subscription_identifier = 0}, now, out_);
+    }
+    Delivery deliver_expiring(std::uint32_t seconds) {
+        std::string block;
+        PropertyWriter(block).number(PropertyId::message_expiry, seconds).number(PropertyId::topic_alias, 3);
+        Publish publish;
+        publish.topic = "t";
+        publish.payload = "x";
+        publish.properties = Properties(block);
+        OutgoingMessage message(publish, start);
+        return session_.deliver(message, {.qos = 1, .retain = false, .subscription_identifier = 0}, start, out_);
+    }
+    void attach(AttachOptions options = {}, Millis now = start) { session_.attach(options, now, out_); }
+    bool ack(PacketType type, std::uint16_t packet_id, ReasonCode reason = ReasonCode::success) {
+        return session_.acknowledge({type, packet_id, reason, {}}, start, out_);
+    }
+    /// What was sent since the last call, one word a packet: "p1!hi" is PUBLISH with id 1, DUP and that payload.
+    std::vector<std::string> sent() {
+        std::vector<std::string> words;
+        std::string_view rest = out_;
+        while (!rest.empty()) {
+            const Frame frame = next_packet(rest, packet_bytes_ceiling);
+            EXPECT_EQ(frame.status, Frame::Status::packet);
+            rest.remove_prefix(frame.size);
+            if (frame.packet.type == PacketType::publish) {
+                const Publish publish = decode_publish(version_, frame.packet).value();
+                words.push_back("p" + std::to_string(publish.packet_id) + (publish.duplicate ? "!" : ":") +
+                                std::string(publish.payload));
+            } else {
+                const Ack one = decode_ack(version_, frame.packet).value();
+                words.push_back(std::string(name_of(one.type)) + std::to_string(one.packet_id) +
+                                (is_error(one.reason) ? "?" : ""));
+            }
+        }
+        out_.clear();
+        return words;
+    }
+    static Publish incoming(std::uint16_t packet_id, std::uint8_t qos) {
+        Publish publish;
+        publish.topic = "t";
+        publish.packet_id = packet_id;
+        publish.qos = qos;
+        return publish;
+    }
+
+    SessionLimits limits_{.in_flight_max = 2,
+                          .receive_maximum = 2,
+                          .queued_messages_max = 3,
+                          .queued_bytes_max = 100,
+                          .subscriptions_max = 2,
+                          .qos_2_ids_max = 3};
+    ServerSession session_{limits_};
+    std::string out_;
+    ProtocolVersion version_ = ProtocolVersion::v3_1_1;
+};
+
+TEST_F(ServerSessionTest, qos_0_is_sent_at_once_or_not_at_all) {
+    EXPECT_EQ(deliver("a", 0), Delivery::dropped_offline);
+    attach();
+    EXPECT_EQ(deliver("b", 0), Delivery::sent);
+    EXPECT_THAT(sent(), ElementsAre("p0:b"));
+    EXPECT_TRUE(session_.is_empty());
+}
+
+TEST_F(ServerSessionTest, qos_1_fills_the_window_and_goes_on_with_each_ack) {
+    attach();
+    EXPECT_EQ(deliver("a"), Delivery::sent);
+    EXPECT_EQ(deliver("b"), Delivery::sent);
+    EXPECT_EQ(deliver("c"), Delivery::queued);
+    EXPECT_EQ(session_.in_flight(), 2U);
+    EXPECT_THAT(sent(), ElementsAre("p1:a", "p2:b"));
+    EXPECT_TRUE(ack(PacketType::puback, 2));
+    EXPECT_THAT(sent(), ElementsAre("p3:c"));
+    EXPECT_TRUE(ack(PacketType::puback, 1));
+    EXPECT_TRUE(ack(PacketType::puback, 3));
+    EXPECT_TRUE(session_.is_empty());
+}
+
+TEST_F(ServerSessionTest, an_ack_of_nothing_changes_nothing) {
+    attach();
+    deliver("a");
+    EXPECT_FALSE(ack(PacketType::puback, 9));
+    EXPECT_FALSE(ack(PacketType::pubcomp, 1));
+    EXPECT_EQ(session_.in_flight(), 1U);
+}
+
+TEST_F(ServerSessionTest, a_resumed_session_sends_again_with_dup_and_then_what_waited) {
+    attach();
+    deliver("a");
+    deliver("b");
+    session_.detach();
+    sent();
+    EXPECT_EQ(deliver("c"), Delivery::queued);
+    attach();
+    EXPECT_THAT(sent(), ElementsAre("p1!a", "p2!b"));
+    EXPECT_TRUE(ack(PacketType::puback, 1));
+    EXPECT_THAT(sent(), ElementsAre("p3:c"));
+}
+
+TEST_F(ServerSessionTest, a_full_queue_keeps_the_oldest) {
+    EXPECT_EQ(deliver("a"), Delivery::queued);
+    EXPECT_EQ(deliver("b"), Delivery::queued);
+    EXPECT_EQ(deliver("c"), Delivery::queued);
+    EXPECT_EQ(deliver("d"), Delivery::dropped_full);
+    attach();
+    EXPECT_THAT(sent(), ElementsAre("p1:a", "p2:b"));
+}
+
+TEST_F(ServerSessionTest, the_queue_is_bounded_in_bytes) {
+    EXPECT_EQ(deliver(std::string(90, 'x')), Delivery::queued);
+    EXPECT_EQ(deliver(std::string(20, 'x')), Delivery::dropped_full);
+    EXPECT_EQ(session_.queued_bytes(), 91U);
+    attach();
+    EXPECT_EQ(session_.queued_bytes(), 0U);
+}
+
+TEST_F(ServerSessionTest, packet_ids_in_flight_are_not_given_twice) {
+    attach();
+    deliver("stays");
+    for (int i = 0; i < 70'000; ++i) {
+        ASSERT_EQ(deliver("x"), Delivery::sent);
+        out_.clear();
+        const std::uint16_t id = static_cast<std::uint16_t>(i % 65'534 + 2);
+        ASSERT_TRUE(ack(PacketType::puback, id)) << i;
+    }
+}
+
+TEST_F(ServerSessionTest, qos_2_goes_through_its_four_packets) {
+    attach();
+    EXPECT_EQ(deliver("a", 2), Delivery::sent);
+    EXPECT_FALSE(ack(PacketType::pubrec, 1));
+    EXPECT_THAT(sent(), ElementsAre("p1:a", "pubrel1"));
+    EXPECT_TRUE(ack(PacketType::pubcomp, 1));
+    EXPECT_TRUE(session_.is_empty());
+}
+
+TEST_F(ServerSessionTest, a_resumed_qos_2_exchange_goes_on_where_it_was) {
+    attach();
+    deliver("a", 2);
+    deliver("b", 2);
+    ack(PacketType::pubrec, 1);
+    sent();
+    session_.detach();
+    attach();
+    EXPECT_THAT(sent(), ElementsAre("pubrel1", "p2!b"));
+}
+
+TEST_F(ServerSessionTest, a_pubrec_with_an_error_ends_the_message) {
+    version_ = ProtocolVersion::v5;
+    attach({.version = version_});
+    deliver("a", 2);
+    sent();
+    EXPECT_TRUE(ack(PacketType::pubrec, 1, ReasonCode::quota_exceeded));
+    EXPECT_THAT(sent(), IsEmpty());
+    EXPECT_TRUE(session_.is_empty());
+}
+
+TEST_F(ServerSessionTest, an_unknown_pubrec_is_answered_so_that_the_client_can_finish) {
+    version_ = ProtocolVersion::v5;
+    attach({.version = version_});
+    EXPECT_FALSE(ack(PacketType::pubrec, 5));
+    EXPECT_THAT(sent(), ElementsAre("pubrel5?"));
+}
+
+TEST_F(ServerSessionTest, the_clients_receive_maximum_bounds_the_window) {
+    attach({.version = ProtocolVersion::v3_1_1, .receive_maximum = 1});
+    EXPECT_EQ(deliver("a"), Delivery::sent);
+    EXPECT_EQ(deliver("b"), Delivery::queued);
+    EXPECT_THAT(sent(), ElementsAre("p1:a"));
+}
+
+TEST_F(ServerSessionTest, a_smaller_window_after_resuming_keeps_the_order) {
+    attach();
+    deliver("a");
+    deliver("b");
+    session_.detach();
+    sent();
+    attach({.version = ProtocolVersion::v3_1_1, .receive_maximum = 1});
+    deliver("c");
+    EXPECT_THAT(sent(), ElementsAre("p1!a"));
+    ack(PacketType::puback, 1);
+    EXPECT_THAT(sent(), ElementsAre("p2!b"));
+    ack(PacketType::puback, 2);
+    EXPECT_THAT(sent(), ElementsAre("p3:c"));
+}
+
+TEST_F(ServerSessionTest, a_message_over_the_clients_maximum_is_dropped_and_costs_no_window) {
+    version_ = ProtocolVersion::v5;
+    AttachOptions options{.version = version_};
+    options.packet_bytes_max = 12;
+    attach(options);
+    EXPECT_EQ(deliver("a message too long"), Delivery::dropped_size);
+    EXPECT_EQ(deliver("a message too long", 0), Delivery::dropped_size);
+    EXPECT_EQ(session_.in_flight(), 0U);
+    EXPECT_EQ(deliver("a"), Delivery::sent);
+    EXPECT_EQ(deliver("b"), Delivery::sent);
+    EXPECT_EQ(session_.in_flight(), 2U);
+}
+
+TEST_F(ServerSessionTest, what_waited_and_is_too_large_for_the_client_that_came_back_is_dropped_and_counted) {
+    deliver("a message too long");
+    deliver("b");
+    version_ = ProtocolVersion::v5;
+    AttachOptions options{.version = version_};
+    options.packet_bytes_max = 12;
+    attach(options);
+    EXPECT_THAT(sent(), ElementsAre("p1:b"));
+    EXPECT_EQ(session_.take_dropped(), 1U);
+    EXPECT_EQ(session_.take_dropped(), 0U);
+}
+
+TEST_F(ServerSessionTest, an_expired_message_is_not_sent) {
+    deliver_expiring(5);
+    deliver("b");
+    attach({}, start + Seconds(5));
+    EXPECT_THAT(sent(), ElementsAre("p1:b"));
+    EXPECT_EQ(session_.take_dropped(), 1U);
+}
+
+TEST_F(ServerSessionTest, a_message_that_waited_carries_what_is_left_of_its_expiry) {
+    deliver_expiring(60);
+    attach({.version = ProtocolVersion::v5}, start + Seconds(20));
+    const auto publish = decode_publish(ProtocolVersion::v5, only_packet(out_));
+    ASSERT_TRUE(publish);
+    EXPECT_EQ(publish->properties.number(PropertyId::message_expiry), 40U);
+    EXPECT_FALSE(publish->properties.has(PropertyId::topic_alias));
+}
+
+TEST_F(ServerSessionTest, a_subscription_identifier_goes_out_with_the_message) {
+    attach({.version = ProtocolVersion::v5});
+    Publish publish;
+    publish.topic = "t";
+    OutgoingMessage message(publish, start);
+    session_.deliver(message, {.qos = 0, .retain = true, .subscription_identifier = 300}, start, out_);
+    const auto got = decode_publish(ProtocolVersion::v5, only_packet(out_));
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->properties.number(PropertyId::subscription_identifier), 300U);
+    EXPECT_TRUE(got->retain);
+}
+
+TEST_F(ServerSessionTest, sessions_share_one_copy_of_a_message) {
+    ServerSession other(limits_);
+    Publish publish;
+    publish.topic = "t";
+    publish.payload = "x";
+    OutgoingMessage message(publish, start);
+    const DeliverOptions options{.qos = 1, .retain = false, .subscription_identifier = 0};
+    session_.deliver(message, options, start, out_);
+    other.deliver(message, options, start, out_);
+    EXPECT_EQ(message.kept().use_count(), 3);
+}
+
+TEST_F(ServerSessionTest, subscriptions_are_added_replaced_removed_and_bounded) {
+    using Subscribed = ServerSession::Subscribed;
+    const auto subscribe = [this](std::string_view filter, std::uint8_t qos) {
+        return session_.subscribe({filter, SubscriptionOptions::of_qos(qos), 9});
+    };
+    EXPECT_EQ(subscribe("a/+", 0), Subscribed::added);
+    EXPECT_EQ(subscribe("b", 1), Subscribed::added);
+    EXPECT_EQ(subscribe("c", 1), Subscribed::full);
+    EXPECT_EQ(subscribe("a/+", 2), Subscribed::replaced);
+    std::vector<std::string> seen;
+    session_.for_each_subscription([&](const ServerSession::Subscription& one) {
+        seen.push_back(std::string(one.filter) + std::to_string(one.options.qos()) +
+                       std::to_string(one.subscription_identifier));
+    });
+    EXPECT_THAT(seen, ElementsAre("b19", "a/+29"));
+    EXPECT_FALSE(session_.unsubscribe("c"));
+    EXPECT_TRUE(session_.unsubscribe("b"));
+    EXPECT_TRUE(session_.unsubscribe("a/+"));
+    EXPECT_TRUE(session_.is_empty());
+}
+
+TEST_F(ServerSessionTest, an_incoming_qos_1_message_is_acknowledged_when_it_is_safe) {
+    attach();
+    const Publish publish = incoming(7, 1);
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::fresh);
+    EXPECT_THAT(sent(), IsEmpty());
+    session_.finish_incoming(session_.ticket_of(publish), ReasonCode::success, out_);
+    EXPECT_THAT(sent(), ElementsAre("puback7"));
+    EXPECT_EQ(session_.incoming_unanswered(), 0U);
+}
+
+TEST_F(ServerSessionTest, an_acknowledgement_of_an_earlier_connection_is_not_sent_on_a_later_one) {
+    attach();
+    const Publish publish = incoming(7, 1);
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::fresh);
+    const IncomingTicket ticket = session_.ticket_of(publish);
+    session_.detach();
+    attach();
+    session_.finish_incoming(ticket, ReasonCode::success, out_);
+    EXPECT_THAT(sent(), IsEmpty());
+}
+
+TEST_F(ServerSessionTest, an_incoming_qos_2_message_is_handed_on_once) {
+    attach();
+    const Publish publish = incoming(7, 2);
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::fresh);
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::repeated);
+    session_.finish_incoming(session_.ticket_of(publish), ReasonCode::success, out_);
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::repeated_answered);
+    session_.release_incoming({PacketType::pubrel, 7, ReasonCode::success, {}}, out_);
+    EXPECT_THAT(sent(), ElementsAre("pubrec7", "pubrec7", "pubcomp7"));
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::fresh);
+}
+
+TEST_F(ServerSessionTest, a_qos_2_exchange_survives_a_reconnect) {
+    attach();
+    const Publish publish = incoming(7, 2);
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::fresh);
+    const IncomingTicket ticket = session_.ticket_of(publish);
+    session_.detach();
+    attach();
+    EXPECT_EQ(session_.begin_incoming(publish, out_), Incoming::repeated);
+    session_.finish_incoming(ticket, ReasonCode::success, out_);
+    EXPECT_THAT(sent(), ElementsAre("pubrec7"));
+}
+
+TEST_F(ServerSessionTest, an_unknown_pubrel_is_answered) {
+    version_ = ProtocolVersion::v5;
+    attach({.version = version_});
+    session_.release_incoming({PacketType::pubrel, 9, ReasonCode::success, {}}, out_);
+    EXPECT_THAT(sent(), ElementsAre("pubcomp9?"));
+}
+
+TEST_F(ServerSessionTest, a_5_0_client_is_held_to_receive_maximum) {
+    attach({.version = ProtocolVersion::v5});
+    EXPECT_EQ(session_.begin_incoming(incoming(1, 1), out_), Incoming::fresh);
+    EXPECT_EQ(session_.begin_incoming(incoming(2, 2), out_), Incoming::fresh);
+    EXPECT_EQ(session_.begin_incoming(incoming(3, 1), out_), Incoming::over_maximum);
+}
+
+TEST_F(ServerSessionTest, a_3_1_1_client_is_held_to_a_bound_of_open_qos_2_exchanges) {
+    attach();
+    for (std::uint16_t id = 1; id <= 3; ++id) {
+        EXPECT_EQ(session_.begin_incoming(incoming(id, 2), out_), Incoming::fresh);
+    }
+    EXPECT_EQ(session_.begin_incoming(incoming(4, 2), out_), Incoming::over_maximum);
+    EXPECT_EQ(session_.begin_incoming(incoming(4, 1), out_), Incoming::fresh);
+}
+
+TEST_F(ServerSessionTest, a_connect_says_how_long_its_session_is_kept) {
+    Connect connect;
+    EXPECT_EQ(AttachOptions::of(connect).session_expiry_s, 0U);
+    connect.clean_start = false;
+    EXPECT_EQ(AttachOptions::of(connect).session_expiry_s, session_never_expires);
+    connect.version = ProtocolVersion::v5;
+    EXPECT_EQ(AttachOptions::of(connect).session_expiry_s, 0U);
+    std::string block;
+    PropertyWriter(block).number(PropertyId::session_expiry, 60).number(PropertyId::receive_maximum, 5);
+    connect.properties = Properties(block);
+    EXPECT_EQ(AttachOptions::of(connect).session_expiry_s, 60U);
+    EXPECT_EQ(AttachOptions::of(connect).receive_maximum, 5);
+}
+
+TEST_F(ServerSessionTest, an_idle_session_is_56_bytes) {
+    EXPECT_LE(sizeof(ServerSession), 56U);
+}
+
+}  // namespace
+}  // namespace muster::mqtt

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tl/expected.hpp>
+
+#include "gateway/access.h"
+#include "gateway/gateway_options.h"
+#include "mqtt/message.h"
+#include "mqtt/packets.h"
+#include "mqtt/server_session.h"
+
+namespace muster {
+
+/// An accepted CONNECT, copied out of its packet: what is needed until the session store has given the epoch and the
+/// session begins. Owned by its connection until then.
+struct Admission {
+    /// Names the session among all sessions: the device id; a name that no device id can have for the other roles.
+    std::string key;
+    Role role = Role::device;
+    bool clean_start = true;
+    std::uint16_t keep_alive_s = 0;
+    std::string user;
+    mqtt::AttachOptions attach;
+    mqtt::MessagePtr will;
+};
+
+/// Decides who a client is, or why it is refused. No side effect but a random name for a client without one.
+[[nodiscard]] tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect,
+                                                              const GatewayOptions& options);
+
+/// The value of the connect record: {"address":"127.0.0.1:5000","protocol":"3.1.1","clean":true,"user":"..."}.
+void write_connect_detail(const Admission& admission, std::string_view address, std::string& out);
+
+}  // namespace muster

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "contract/presence.h"
+#include "gateway/admission.h"
+#include "mqtt/message.h"
+#include "mqtt/server_connection.h"
+#include "net/reactor.h"
+#include "net/tcp_socket.h"
+#include "net/timer_wheel.h"
+
+namespace muster {
+
+struct Session;
+class Worker;
+
+/// Retained messages that a new subscription is still to get; they follow as fast as the client reads.
+struct RetainedBacklog {
+    struct Part {
+        std::vector<mqtt::MessagePtr> messages;
+        mqtt::SubscriptionOptions options;
+        std::uint32_t subscription_identifier = 0;
+    };
+    std::vector<Part> parts;
+    std::size_t next_part = 0;
+    std::size_t next_message = 0;
+};
+
+/// One network connection: socket, protocol state, what is not yet written, one timer. Owned by the ConnectionTable of
+/// the worker that serves it and touched by that worker's thread only; until CONNECT has told the client id it may pass
+/// to another worker, as a whole. This is the only place that touches the socket, so that TLS and WebSocket can stand
+/// between the two.
+class Connection final : public net::IoHandler, public net::Timer {
+ public:
+    /// Why it is not read: bits.
+    enum Hold : std::uint8_t {
+        hold_bus = 1,      ///< the bus is slow
+        hold_answers = 2,  ///< too many publishes not yet durable
+        hold_mailbox = 4,  ///< a subscriber's worker is behind
+    };
+
+    Connection(net::TcpSocket socket, const mqtt::ServerLimits& limits, Millis now)
+        : protocol_(limits, now), socket_(std::move(socket)) {}
+
+    /// Where the protocol's answers go; marks the connection to be flushed at the end of the turn.
+    [[nodiscard]] std::string& output();
+    [[nodiscard]] std::size_t unsent_bytes() const { return output_.size() - sent_; }
+    /// Writes what it can. Returns how many bytes; closed: the peer has gone.
+    [[nodiscard]] Result<std::size_t> flush();
+    [[nodiscard]] Result<std::size_t> read(std::span<char> into) const { return socket_.read(into); }
+    void close_socket() { socket_.close(); }
+
+    /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
+    /// is told `reason` as far as its protocol can.
+    void end_later(Cause cause);
+    void end_later(Cause cause, mqtt::ReasonCode reason);
+    [[nodiscard]] bool is_ending() const { return ending_cause_ != Cause::none; }
+    [[nodiscard]] Cause ending_cause() const { return ending_cause_; }
+
+    [[nodiscard]] mqtt::ServerConnection& protocol() { return protocol_; }
+    [[nodiscard]] const net::TcpSocket& socket() const { return socket_; }
+
+    // For the worker that serves it.
+    void serve_by(Worker& worker, std::uint32_t slot) {
+        worker_ = &worker;
+        slot_ = slot;
+    }
+    [[nodiscard]] std::uint32_t slot() const { return slot_; }
+    [[nodiscard]] bool is_closed() const { return !socket_.is_open(); }
+
+    Session* session = nullptr;
+    std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
+    std::unique_ptr<RetainedBacklog> backlog;
+    std::uint8_t holds = 0;   ///< Hold bits
+    bool has_unread = false;  ///< the socket may have more than was read
+    bool peer_ended = false;  ///< the socket will give an end
+    bool needs_flush = false;
+
+ private:
+    void on_io(std::uint32_t events) override;
+    void on_timer() override;
+
+    mqtt::ServerConnection protocol_;
+    std::string output_;
+    Worker* worker_ = nullptr;
+    std::uint32_t sent_ = 0;  ///< bytes of output_ that the kernel has
+    std::uint32_t slot_ = 0;
+    net::TcpSocket socket_;
+    Cause ending_cause_ = Cause::none;
+};
+
+}  // namespace muster

@@ -1,0 +1,94 @@
+#include "gateway/courier.h"
+
+#include <algorithm>
+
+#include "gateway/connection.h"
+
+namespace muster {
+
+bool Courier::route(const mqtt::Publish& publish, Millis now) {
+    subscribers_.clear();
+    index_.match(publish.topic, subscribers_);
+    if (subscribers_.empty()) {
+        return true;
+    }
+    mqtt::OutgoingMessage message(publish, now);
+    for (const mqtt::Subscriber& subscriber : subscribers_) {
+        const mqtt::DeliverOptions options{.qos = std::min(publish.qos, subscriber.options.qos()),
+                                           .retain = subscriber.options.retain_as_published() && publish.retain,
+                                           .subscription_identifier = subscriber.subscription_identifier};
+        const std::size_t worker = worker_of(subscriber.handle);
+        if (worker != worker_) {
+            outboxes_[worker].push_back({message.kept(), subscriber.handle, options});
+        } else if (Session* session = sessions_->at(subscriber.handle)) {
+            deliver(*session, message, options, now);
+        }
+    }
+    return !congested_;
+}
+
+void Courier::deliver(const Mailbox::Routed& routed, Millis now) {
+    if (Session* session = sessions_->at(routed.to)) {
+        mqtt::OutgoingMessage message(routed.message);
+        deliver(*session, message, routed.options, now);
+    }
+}
+
+void Courier::deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options,
+                      Millis now) {
+    Connection* connection = session.connection;
+    if (connection == nullptr) {
+        count(session.mqtt.deliver(message, options, now, nowhere_));
+        return;
+    }
+    if (options.qos == 0 && connection->unsent_bytes() > limits_.output_bytes_max) {
+        tally_.drop(Drop::slow_reader);
+        return;
+    }
+    count(session.mqtt.deliver(message, options, now, connection->output()));
+}
+
+void Courier::count(mqtt::Delivery outcome) {
+    switch (outcome) {
+        case mqtt::Delivery::sent:
+        case mqtt::Delivery::queued:
+            tally_.delivered.add();
+            break;
+        case mqtt::Delivery::dropped_full:
+            tally_.drop(Drop::queue_full);
+            break;
+        case mqtt::Delivery::dropped_offline:
+            tally_.drop(Drop::offline);
+            break;
+        case mqtt::Delivery::dropped_size:
+            tally_.drop(Drop::oversize);
+            break;
+        case mqtt::Delivery::dropped_expired:
+            tally_.drop(Drop::expired);
+            break;
+    }
+}
+
+void Courier::hand_over(FunctionRef<void(std::size_t worker)> wake) {
+    for (std::size_t worker = 0; worker < outboxes_.size(); ++worker) {
+        if (outboxes_[worker].empty()) {
+            continue;
+        }
+        const Mailbox::PutResult put = mailboxes_[worker]->put(outboxes_[worker]);
+        tally_.drop(Drop::mailbox_full, put.dropped);
+        congested_ = congested_ || put.is_full;
+        if (put.wake) {
+            wake(worker);
+        }
+    }
+}
+
+bool Courier::is_congested() {
+    if (congested_) {
+        congested_ =
+            std::any_of(mailboxes_.begin(), mailboxes_.end(), [](const Mailbox* box) { return box->is_full(); });
+    }
+    return congested_;
+}
+
+}  // namespace muster

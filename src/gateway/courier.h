@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "gateway/gateway_options.h"
+#include "gateway/mailbox.h"
+#include "gateway/session_table.h"
+#include "gateway/subscription_index.h"
+#include "gateway/tally.h"
+#include "mqtt/message.h"
+
+namespace muster {
+
+/// Brings messages to the sessions that subscribed to them: to those of its own worker at once, to others through their
+/// mailboxes at the end of the turn. Belongs to one worker's thread; the downlink reader has one without sessions.
+class Courier final {
+ public:
+    /// `mailboxes`: of all workers, by number. `sessions`: null for a thread that has none.
+    Courier(SubscriptionIndex& index, std::vector<Mailbox*> mailboxes, const GatewayLimits& limits, Tally& tally)
+        : index_(index),
+          mailboxes_(std::move(mailboxes)),
+          outboxes_(mailboxes_.size()),
+          limits_(limits),
+          tally_(tally) {}
+    void serve(std::size_t worker, SessionTable& sessions) {
+        worker_ = worker;
+        sessions_ = &sessions;
+    }
+
+    /// To everyone who subscribed. False: a mailbox on the way is full, the publisher should wait.
+    bool route(const mqtt::Publish& publish, Millis now);
+    /// What came through the mailbox.
+    void deliver(const Mailbox::Routed& routed, Millis now);
+    void deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options, Millis now);
+
+    /// Puts what is for other workers into their mailboxes; `wake` is called with each worker that must be told.
+    void hand_over(FunctionRef<void(std::size_t worker)> wake);
+    /// Some mailbox was full when it was last looked at.
+    [[nodiscard]] bool is_congested();
+
+ private:
+    static constexpr std::size_t no_worker = ~std::size_t{0};
+
+    void count(mqtt::Delivery outcome);
+
+    SubscriptionIndex& index_;
+    const std::vector<Mailbox*> mailboxes_;
+    std::vector<std::vector<Mailbox::Routed>> outboxes_;  ///< bounded by what one turn reads
+    const GatewayLimits& limits_;
+    Tally& tally_;
+    std::size_t worker_ = no_worker;
+    SessionTable* sessions_ = nullptr;
+    std::vector<mqtt::Subscriber> subscribers_;  ///< reused
+    std::string nowhere_;                        ///< output of sessions that are away; stays empty
+    bool congested_ = false;
+};
+
+}  // namespace muster

@@ -1,0 +1,154 @@
+#include "gateway/downlink_reader.h"
+
+#include "base/log.h"
+#include "contract/bus_topics.h"
+#include "contract/downlink.h"
+#include "contract/event.h"
+#include "gateway/worker.h"
+#include "mqtt/topic.h"
+
+namespace muster {
+namespace {
+
+constexpr Millis poll_wait{500};
+constexpr Millis load_poll_wait{20};
+constexpr Millis retry_wait{500};
+
+}  // namespace
+
+DownlinkReader::DownlinkReader(GatewayContext& context)
+    : context_(context),
+      downlink_topic_(bus_topics::downlink(context.options.name)),
+      courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_) {}
+
+DownlinkReader::~DownlinkReader() {
+    stop();
+}
+
+// Retained messages are a state: from the beginning. The rest is for whoever is there now.
+std::optional<Offset> DownlinkReader::on_assigned(std::string_view topic, Partition) {
+    return topic == bus_topics::retained ? std::optional<Offset>(0) : std::nullopt;
+}
+
+Result<void> DownlinkReader::load(Bus& bus) {
+    auto consumer =
+        bus.consumer({.group = {},
+                      .topics = {downlink_topic_, std::string(bus_topics::messages), std::string(bus_topics::retained)},
+                      .start = ConsumerOptions::Start::latest,
+                      .listener = this});
+    if (!consumer) {
+        return tl::unexpected(consumer.error());
+    }
+    consumer_ = std::move(*consumer);
+    do {
+        const auto got = consumer_->poll(load_poll_wait, [this](const ConsumerRecord& record) { read(record); });
+        if (!got) {
+            return tl::unexpected(got.error());
+        }
+    } while (!consumer_->caught_up());
+    return {};
+}
+
+void DownlinkReader::start() {
+    thread_ = std::thread([this] { run(); });
+}
+
+void DownlinkReader::stop() {
+    if (!thread_.joinable()) {
+        return;
+    }
+    stopping_.store(true);
+    for (Mailbox* mailbox : context_.mailboxes) {
+        mailbox->close();
+    }
+    consumer_->wake();
+    thread_.join();
+}
+
+void DownlinkReader::run() {
+    LogLimit log;
+    while (!stopping_.load()) {
+        const auto got = consumer_->poll(poll_wait, [this](const ConsumerRecord& record) { read(record); });
+        courier_.hand_over([this](std::size_t worker) { wake(worker); });
+        if (!got) {
+            std::uint64_t swallowed = 0;
+            if (log.allow(clock_.monotonic(), swallowed)) {
+                spdlog::error("gateway: cannot read from the bus: {}", got.error().message());
+            }
+            std::this_thread::sleep_for(retry_wait);
+        }
+        for (Mailbox* mailbox : context_.mailboxes) {
+            mailbox->wait_for_room();
+        }
+    }
+}
+
+void DownlinkReader::wake(std::size_t worker) {
+    context_.workers[worker]->wake_for_mail();
+}
+
+bool DownlinkReader::is_own(const EventHeader& header) const {
+    return header.gateway == context_.options.name && header.incarnation == context_.incarnation;
+}
+
+void DownlinkReader::read(const ConsumerRecord& record) {
+    if (record.topic == downlink_topic_) {
+        read_downlink(record);
+        return;
+    }
+    const Result<EventHeader> header = decode_event_header(record.header(event_header_name));
+    if (!header || !mqtt::is_valid_topic_name(record.key)) {
+        tally_.drop(Drop::malformed);
+    } else if (record.topic == bus_topics::retained) {
+        read_retained(record, *header);
+    } else if (!is_own(*header)) {
+        read_message(record, *header);
+    }
+}
+
+void DownlinkReader::read_downlink(const ConsumerRecord& record) {
+    const Result<DownlinkHeader> header = decode_downlink_header(record.header(downlink_header_name));
+    const bool is_publish = header && header->kind == DownlinkKind::publish;
+    if (!header || header->kind == DownlinkKind::reply || (is_publish && !mqtt::is_valid_topic_name(header->topic))) {
+        tally_.drop(Drop::malformed);
+        return;
+    }
+    Mailbox::Order order{
+        .kind = header->kind, .epoch = header->epoch, .device = std::string(record.key), .message = {}};
+    if (is_publish) {
+        mqtt::Publish publish;
+        publish.topic = header->topic;
+        publish.payload = record.value;
+        publish.qos = header->qos;
+        order.message = mqtt::keep_message(publish, clock_.monotonic());
+    }
+    const std::size_t worker = context_.worker_for(order.device);
+    if (context_.mailboxes[worker]->put(std::move(order)).wake) {
+        wake(worker);
+    }
+}
+
+void DownlinkReader::read_message(const ConsumerRecord& record, const EventHeader& header) {
+    mqtt::Publish publish;
+    publish.topic = record.key;
+    publish.payload = record.value;
+    publish.qos = header.qos;
+    (void)courier_.route(publish, clock_.monotonic());
+}
+
+void DownlinkReader::read_retained(const ConsumerRecord& record, const EventHeader& header) {
+    if (is_own(header)) {
+        context_.retained.own_record_returned(record.key);
+        return;
+    }
+    mqtt::Publish publish;
+    publish.topic = record.key;
+    publish.payload = record.value;
+    publish.qos = header.qos;
+    publish.retain = true;
+    if (!context_.retained.set_from_bus(publish, clock_.monotonic())) {
+        tally_.drop(Drop::retained_full);
+    }
+}
+
+}  // namespace muster

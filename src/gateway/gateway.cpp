@@ -1,0 +1,197 @@
+#include "gateway/gateway.h"
+
+#include "base/log.h"
+#include "contract/bus_topics.h"
+#include "contract/event.h"
+#include "gateway/downlink_reader.h"
+#include "gateway/gateway_context.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/ticker.h"
+#include "gateway/worker.h"
+#include "net/entropy.h"
+
+namespace muster {
+namespace {
+
+constexpr std::size_t threads_max = 64;
+
+std::uint64_t secret_seed() {
+    std::uint64_t seed = 0;
+    std::array<std::uint8_t, sizeof(seed)> bytes{};
+    net::fill_with_entropy(bytes);
+    std::memcpy(&seed, bytes.data(), sizeof(seed));
+    return seed;
+}
+
+Result<void> check(const GatewayOptions& options) {
+    if (options.name.empty() || options.name.size() > gateway_name_bytes_max) {
+        return fail(ErrorCode::invalid_argument, "a gateway's name has 1 to 64 bytes", options.name);
+    }
+    if (options.threads == 0 || options.threads > threads_max) {
+        return fail(ErrorCode::invalid_argument, "a gateway has 1 to 64 threads");
+    }
+    if (!options.listen.is_loopback()) {
+        return fail(ErrorCode::forbidden,
+                    "MQTT without TLS is served on this machine only: listen on 127.0.0.1 or [::1] instead",
+                    options.listen.to_string());
+    }
+    return {};
+}
+
+Result<UplinkTopics> open_topics(Bus& bus, const std::string& gateway) {
+    UplinkTopics topics;
+    using Cleanup = TopicSpec::Cleanup;
+    const std::pair<TopicSpec, TopicId*> specs[] = {
+        {{.name = std::string(bus_topics::events)}, &topics.events},
+        {{.name = std::string(bus_topics::requests), .retention = std::chrono::hours(24)}, &topics.requests},
+        {{.name = std::string(bus_topics::messages), .retention = std::chrono::hours(1)}, &topics.messages},
+        {{.name = std::string(bus_topics::retained), .cleanup = Cleanup::compacted}, &topics.retained},
+        {{.name = bus_topics::downlink(gateway), .retention = std::chrono::hours(1)}, nullptr},
+    };
+    for (const auto& [spec, id] : specs) {
+        const Result<TopicId> opened = bus.open_topic(spec);
+        if (!opened) {
+            return tl::unexpected(opened.error());
+        }
+        if (id != nullptr) {
+            *id = *opened;
+        }
+    }
+    return topics;
+}
+
+}  // namespace
+
+struct Gateway::State {
+    State(GatewayOptions given, SessionStore& sessions)
+        : options(std::move(given)),
+          subscriptions(secret_seed(), options.limits.subscriptions_max),
+          retained(secret_seed(), options.limits.retained_topics_max, options.limits.retained_bytes_max),
+          context{.options = options, .sessions = sessions, .subscriptions = subscriptions, .retained = retained} {}
+
+    Result<void> prepare(Bus& bus, MetricRegistry& registry);
+    Result<void> make_workers(Bus& bus, MetricRegistry& registry);
+    void run();
+    void stop();
+
+    const GatewayOptions options;
+    SubscriptionIndex subscriptions;
+    RetainedTable retained;
+    GatewayContext context;
+    std::vector<std::unique_ptr<Mailbox>> mailboxes;
+    std::unique_ptr<DownlinkReader> downlink;
+    std::unique_ptr<Ticker> ticker;
+    std::vector<std::unique_ptr<Worker>> workers;
+    std::unique_ptr<GatewayMetrics> metrics;
+    net::Address address;
+    bool running = false;
+};
+
+Result<void> Gateway::State::prepare(Bus& bus, MetricRegistry& registry) {
+    const Result<Incarnation> incarnation = context.sessions.begin_incarnation(options.name);
+    if (!incarnation) {
+        return tl::unexpected(incarnation.error());
+    }
+    context.incarnation = *incarnation;
+    const Result<UplinkTopics> topics = open_topics(bus, options.name);
+    if (!topics) {
+        return tl::unexpected(topics.error());
+    }
+    context.topics = *topics;
+    for (std::size_t i = 0; i < options.threads; ++i) {
+        mailboxes.push_back(
+            std::make_unique<Mailbox>(options.limits.mailbox_messages_max, options.limits.mailbox_bytes_max));
+        context.mailboxes.push_back(mailboxes.back().get());
+    }
+    downlink = std::make_unique<DownlinkReader>(context);
+    if (const Result<void> loaded = downlink->load(bus); !loaded) {
+        return loaded;
+    }
+    ticker = std::make_unique<Ticker>(context, bus.partitions());
+    return make_workers(bus, registry);
+}
+
+Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
+    Result<std::vector<net::TcpListener>> listeners = net::TcpListener::open(options.listen, options.threads);
+    if (!listeners) {
+        Error error = listeners.error();
+        if (error.code == ErrorCode::conflict) {
+            error.text = "another program already listens on the MQTT address; choose another port";
+        }
+        return tl::unexpected(std::move(error));
+    }
+    address = listeners->front().local_address();
+    metrics = std::make_unique<GatewayMetrics>(registry, context);
+    for (std::size_t i = 0; i < options.threads; ++i) {
+        Result<std::unique_ptr<net::Reactor>> reactor = net::Reactor::create();
+        if (!reactor) {
+            return tl::unexpected(reactor.error());
+        }
+        workers.push_back(std::make_unique<Worker>(context, i, std::move(*reactor), std::move((*listeners)[i]),
+                                                   *mailboxes[i], bus, registry));
+        context.workers.push_back(workers.back().get());
+        metrics->add(std::to_string(i), workers.back()->tally());
+    }
+    metrics->add("downlink", downlink->tally());
+    return {};
+}
+
+void Gateway::State::run() {
+    running = true;
+    metrics->show();
+    for (const auto& worker : workers) {
+        worker->start();
+    }
+    workers.front()->post([this] { ticker->start(); });
+    downlink->start();
+}
+
+void Gateway::State::stop() {
+    if (!running) {
+        return;
+    }
+    running = false;
+    downlink->stop();
+    workers.front()->post([this] { ticker->stop(); });
+    for (const auto& worker : workers) {
+        worker->begin_stop();
+    }
+    for (const auto& worker : workers) {
+        worker->join();
+    }
+}
+
+Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Bus& bus, SessionStore& sessions,
+                                                MetricRegistry& metrics) {
+    if (const Result<void> checked = check(options); !checked) {
+        return tl::unexpected(checked.error());
+    }
+    auto state = std::make_unique<State>(std::move(options), sessions);
+    if (const Result<void> prepared = state->prepare(bus, metrics); !prepared) {
+        return tl::unexpected(prepared.error());
+    }
+    state->run();
+    spdlog::info("gateway {}: MQTT on {}, {} threads", state->options.name, state->address.to_string(),
+                 state->options.threads);
+    return std::unique_ptr<Gateway>(new Gateway(std::move(state)));
+}
+
+Gateway::Gateway(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Gateway::~Gateway() {
+    stop();
+}
+
+void Gateway::stop() {
+    state_->stop();
+}
+
+net::Address Gateway::address() const {
+    return state_->address;
+}
+
+std::size_t Gateway::connections() const {
+    return state_->context.connections.load();
+}
+
+}  // namespace muster

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "mqtt/server_connection.h"
+#include "mqtt/server_session.h"
+#include "net/address.h"
+
+namespace muster {
+
+/// Every bound of a gateway in one place; each has a metric. "A worker" is one reactor thread.
+struct GatewayLimits {
+    std::size_t connections_max = 1'000'000;
+    std::size_t sessions_kept_max =
+        1'000'000;  ///< of clients that are away; over it a session ends with its connection
+    std::size_t output_bytes_max = 256 * 1024;       ///< a connection: over it QoS 0 to a slow reader is dropped
+    std::size_t output_bytes_ceiling = 1024 * 1024;  ///< a connection: over it a slow reader is closed (throttled)
+    std::size_t unanswered_publishes_max = 512;      ///< a connection: QoS 1 and 2 taken and not yet durable
+    std::size_t bus_queue_bytes_max = 32U << 20U;    ///< a worker: on the way to the bus
+    std::size_t control_records_max = 200'000;       ///< a worker: presence records that wait for room on the bus
+    std::size_t mailbox_messages_max = 100'000;      ///< a worker: routed to it by other threads
+    std::size_t mailbox_bytes_max = 32U << 20U;      ///< the same, in bytes
+    std::size_t retained_topics_max = 2'000'000;
+    std::size_t retained_bytes_max = 512U << 20U;
+    std::size_t subscriptions_max = 16'000'000;
+    std::size_t accepts_per_turn = 256;
+    std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
+    std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
+    mqtt::ServerLimits connection;
+    mqtt::SessionLimits session;
+};
+
+/// What a gateway is told at its start.
+struct GatewayOptions {
+    std::string name = "gw-1";  ///< 1 to 64 bytes; no two gateways of one bus may share it
+    net::Address listen = *net::Address::parse("127.0.0.1:1883");
+    std::size_t threads = 2;
+    bool relay_messages = false;  ///< ordinary QoS 0 publishes go to other gateways' subscribers as well
+    Millis ping_record_interval{
+        10'000};  ///< a device that says nothing else is recorded as alive this often, at PINGREQ
+    Millis tick_interval{1'000};
+    Millis pace{1};              ///< what arrives within it is handled in one go
+    Millis stop_timeout{5'000};  ///< how long stop() waits for the bus
+    /// Whether these credentials are an operator's. Any thread; must not block. Empty: nobody is an operator.
+    std::function<bool(std::string_view user, std::string_view password)> is_operator;
+    GatewayLimits limits;
+};
+
+}  // namespace muster

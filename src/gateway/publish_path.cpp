@@ -1,0 +1,178 @@
+#include "gateway/publish_path.h"
+
+namespace muster {
+
+EventHeader PublishPath::header(const Session& session, EventKind kind) const {
+    EventHeader header;
+    header.kind = kind;
+    header.epoch = session.epoch;
+    header.received = reactor_.now();
+    header.incarnation = context_.incarnation;
+    header.gateway = context_.options.name;
+    return header;
+}
+
+UplinkRecord PublishPath::record_of(const Session& session, const mqtt::Publish& publish,
+                                    const ClassifiedTopic& classified) const {
+    UplinkRecord record{.topic = context_.topics.events,
+                        .key = classified.device,
+                        .value = publish.payload,
+                        .header = header(session, EventKind::telemetry)};
+    record.header.qos = publish.qos;
+    record.header.retain = publish.retain;
+    record.header.duplicate = publish.duplicate;
+    switch (classified.topic_class) {
+        case TopicClass::telemetry:
+            break;
+        case TopicClass::status:
+            record.header.kind = EventKind::status;
+            break;
+        case TopicClass::request:
+            record.topic = context_.topics.requests;
+            record.header.kind = EventKind::publish;
+            record.header.topic = publish.topic;
+            break;
+        case TopicClass::ordinary:
+        case TopicClass::reserved:
+            record.topic = context_.topics.messages;
+            record.key = publish.topic;
+            record.header.kind = EventKind::publish;
+            record.header.topic = publish.topic;
+            break;
+    }
+    return record;
+}
+
+bool PublishPath::send(Session& session, UplinkRecord& record) {
+    record.header.sequence = session.sequence + 1;
+    if (!uplink_.send(record)) {
+        return false;
+    }
+    ++session.sequence;
+    if (record.topic == context_.topics.events) {
+        session.last_record = reactor_.monotonic();
+    }
+    return true;
+}
+
+void PublishPath::send_control(Session& session, UplinkRecord& record) {
+    record.header.sequence = ++session.sequence;
+    uplink_.send_control(record);
+    session.last_record = reactor_.monotonic();
+}
+
+bool PublishPath::retain(Session& session, const mqtt::Publish& publish, std::uint64_t token) {
+    UplinkRecord record{.topic = context_.topics.retained,
+                        .key = publish.topic,
+                        .value = publish.payload,
+                        .header = header(session, EventKind::publish),
+                        .token = token,
+                        .partition = any_partition,
+                        .tombstone = publish.payload.empty()};
+    record.header.qos = publish.qos;
+    record.header.retain = true;
+    record.header.topic = publish.topic;
+    if (!send(session, record)) {
+        return false;
+    }
+    if (!context_.retained.set_own(publish, reactor_.monotonic())) {
+        tally_.drop(Drop::retained_full);
+    }
+    return true;
+}
+
+bool PublishPath::put_on_bus(Session& session, const mqtt::Publish& publish, const ClassifiedTopic& classified,
+                             std::uint64_t token, Outcome& outcome) {
+    if (publish.qos == 0 && uplink_.pressure() != Uplink::Pressure::none) {
+        return false;
+    }
+    const bool is_relayed =
+        classified.topic_class != TopicClass::ordinary || publish.qos > 0 || context_.options.relay_messages;
+    if (is_relayed) {
+        UplinkRecord record = record_of(session, publish, classified);
+        record.token = token;
+        if (!send(session, record)) {
+            return false;
+        }
+        ++outcome.records;
+    }
+    if (publish.retain) {
+        if (!retain(session, publish, token)) {
+            return false;
+        }
+        ++outcome.records;
+    }
+    return true;
+}
+
+PublishPath::Outcome PublishPath::publish(Session& session, const mqtt::Publish& publish,
+                                          const ClassifiedTopic& classified, std::uint64_t token) {
+    tally_.publishes[publish.qos][static_cast<std::size_t>(classified.topic_class)].add();
+    Outcome outcome;
+    if (!put_on_bus(session, publish, classified, token, outcome)) {
+        tally_.drop(Drop::bus_full);
+        outcome.refused = publish.qos > 0;
+    }
+    outcome.congested = !courier_.route(publish, reactor_.monotonic());
+    return outcome;
+}
+
+void PublishPath::publish_will(Session& session, const mqtt::Message& will) {
+    const mqtt::MessagePtr published = mqtt::published_at(will, reactor_.monotonic());
+    const mqtt::Publish view = published->view();
+    const ClassifiedTopic classified = classify_topic(view.topic);
+    if (classified.topic_class != TopicClass::status) {
+        (void)publish(session, view, classified, 0);
+        return;
+    }
+    UplinkRecord record = record_of(session, view, classified);
+    record.header.kind = EventKind::will;
+    send_control(session, record);
+    if (view.retain && !retain(session, view, 0)) {
+        tally_.drop(Drop::bus_full);
+    }
+    (void)courier_.route(view, reactor_.monotonic());
+}
+
+void PublishPath::record_connect(Session& session, std::uint16_t keep_alive_s, std::string_view detail) {
+    UplinkRecord record{.topic = context_.topics.events,
+                        .key = session.device(),
+                        .value = detail,
+                        .header = header(session, EventKind::connect)};
+    record.header.keep_alive_s = keep_alive_s;
+    send_control(session, record);
+}
+
+void PublishPath::record_disconnect(Session& session, Cause cause) {
+    UplinkRecord record{.topic = context_.topics.events,
+                        .key = session.device(),
+                        .value = {},
+                        .header = header(session, EventKind::disconnect)};
+    record.header.cause = cause;
+    send_control(session, record);
+}
+
+void PublishPath::record_subscribed(Session& session, std::string_view filter) {
+    UplinkRecord record{.topic = context_.topics.requests,
+                        .key = session.device(),
+                        .value = {},
+                        .header = header(session, EventKind::subscribed)};
+    record.header.topic = filter;
+    send_control(session, record);
+}
+
+void PublishPath::record_ping_if_due(Session& session) {
+    if (session.role != Role::device ||
+        reactor_.monotonic() - session.last_record < context_.options.ping_record_interval) {
+        return;
+    }
+    UplinkRecord record{.topic = context_.topics.events,
+                        .key = session.device(),
+                        .value = {},
+                        .header = header(session, EventKind::ping)};
+    if (!send(session, record)) {
+        tally_.drop(Drop::bus_full);
+    }
+}
+
+}  // namespace muster

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "contract/identity.h"
+#include "gateway/access.h"
+#include "gateway/ack_queue.h"
+#include "mqtt/message.h"
+#include "mqtt/server_session.h"
+
+namespace muster {
+
+class Connection;
+
+/// Names a session across threads: worker (8 bits), slot (32), generation (24). What subscriptions carry.
+using SessionHandle = std::uint64_t;
+
+/// One client's session, with or without a connection. Owned by the SessionTable of the worker that its key hashes to
+/// and touched by that worker's thread only.
+struct Session {
+    Session(const mqtt::SessionLimits& limits, Role client_role) : mqtt(limits), role(client_role) {}
+
+    /// The device id; empty for other roles.
+    [[nodiscard]] std::string_view device() const { return role == Role::device ? *key : std::string_view{}; }
+
+    const std::string* key = nullptr;  ///< in the table
+    mqtt::ServerSession mqtt;
+    Connection* connection = nullptr;
+    std::unique_ptr<AckQueue> answers;  ///< made by the first QoS 1 or 2 publish
+    mqtt::MessagePtr will;
+    SessionEpoch epoch = 0;
+    std::uint64_t sequence = 0;  ///< of the last record
+    Millis last_record{0};       ///< monotonic time of the last record of muster.events
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t attachment = 0;  ///< tells the connections of this session apart
+    Role role;
+};
+
+}  // namespace muster

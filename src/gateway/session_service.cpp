@@ -1,0 +1,384 @@
+#include "gateway/session_service.h"
+
+#include <algorithm>
+
+#include "gateway/worker.h"
+#include "mqtt/encode.h"
+#include "mqtt/topic.h"
+
+namespace muster {
+namespace {
+
+constexpr std::size_t retained_per_subscription_max = 10'000;  // of a client that is not an operator
+
+// Delivery tokens: 4 bits kind | 24 slot | 20 which | 16 packet id. A QoS 1 answer belongs to the connection on which
+// the publish came (`which` is the attachment), a QoS 2 one to the session (`which` is the generation).
+constexpr std::uint64_t kind_qos1 = 1;
+constexpr std::uint64_t kind_qos2 = 2;
+constexpr std::uint32_t which_mask = 0xF'FFFF;
+
+Cause cause_of(const mqtt::ProtocolError& error) {
+    switch (error.code) {
+        case mqtt::ReasonCode::keep_alive_timeout:
+            return Cause::keepalive_timeout;
+        case mqtt::ReasonCode::quota_exceeded:
+        case mqtt::ReasonCode::receive_maximum_exceeded:
+            return Cause::throttled;
+        default:
+            return Cause::protocol_error;
+    }
+}
+
+bool leaves_a_will(Cause cause) {
+    return cause != Cause::client_disconnect && cause != Cause::server_shutdown;
+}
+
+}  // namespace
+
+SessionService::SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink,
+                               Courier& courier, const net::Reactor& reactor, Tally& tally)
+    : context_(context),
+      worker_(worker),
+      sessions_(sessions),
+      uplink_(uplink),
+      courier_(courier),
+      reactor_(reactor),
+      tally_(tally),
+      publish_path_(context, uplink, courier, reactor, tally) {}
+
+Session& SessionService::take_up(const Admission& admission, bool& is_present) {
+    Session* session = sessions_.find(admission.key);
+    if (session != nullptr && session->connection != nullptr) {
+        worker_.close(*session->connection, Cause::duplicate_client_id);
+        session = sessions_.find(admission.key);  // gone, if it was not to be kept
+    }
+    if (session != nullptr) {
+        tally_.sessions_kept.subtract();
+        context_.sessions_kept.fetch_sub(1, std::memory_order_relaxed);
+        if (admission.clean_start) {
+            discard(*session);
+            session = nullptr;
+        }
+    }
+    is_present = session != nullptr;
+    return is_present ? *session : sessions_.create(admission.key, admission.role);
+}
+
+void SessionService::begin(Connection& connection, SessionEpoch epoch) {
+    const std::unique_ptr<Admission> admission = std::move(connection.admission);
+    const Session* before = sessions_.find(admission->key);
+    if (before != nullptr && epoch < before->epoch) {
+        connection.end_later(Cause::duplicate_client_id);  // a later CONNECT of this client was answered first
+        return;
+    }
+    bool is_present = false;
+    Session& session = take_up(*admission, is_present);
+    session.connection = &connection;
+    session.epoch = epoch;
+    session.sequence = 0;
+    session.will = admission->will;
+    session.attachment = ++last_attachment_ & which_mask;
+    connection.session = &session;
+    tally_.connects.add();
+    tally_.sessions.set(sessions_.size());
+    if (session.role == Role::device) {
+        text_.clear();
+        write_connect_detail(*admission, connection.socket().peer_address().to_string(), text_);
+        publish_path_.record_connect(session, admission->keep_alive_s, text_);
+    }
+    std::string& out = connection.output();
+    connection.protocol().accept({.session_present = is_present, .reason = {}, .properties = {}}, reactor_.monotonic(),
+                                 out);
+    session.mqtt.attach(admission->attach, reactor_.monotonic(), out);
+    tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    if (is_present && session.role == Role::device) {
+        // As after SUBSCRIBE: the device listens, so what it missed can be sent.
+        session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
+            if (classify_topic(subscription.filter).topic_class == TopicClass::request) {
+                publish_path_.record_subscribed(session, subscription.filter);
+            }
+        });
+    }
+}
+
+void SessionService::end(Session& session, Cause cause) {
+    session.mqtt.detach();
+    session.connection = nullptr;
+    tally_.closed[static_cast<std::size_t>(cause)].add();
+    if (session.answers) {
+        session.answers->forget_qos1();
+    }
+    if (const mqtt::MessagePtr will = std::move(session.will); will && leaves_a_will(cause)) {
+        publish_path_.publish_will(session, *will);
+    }
+    if (session.role == Role::device) {
+        publish_path_.record_disconnect(session, cause);
+    }
+    const bool has_room =
+        context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
+    if (session.mqtt.is_kept() && has_room && cause != Cause::server_shutdown) {
+        tally_.sessions_kept.add();
+        context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
+    } else {
+        discard(session);
+    }
+    tally_.sessions.set(sessions_.size());
+}
+
+void SessionService::discard(Session& session) {
+    const SessionHandle handle = sessions_.handle_of(session);
+    session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
+        context_.subscriptions.unsubscribe(subscription.filter, handle);
+    });
+    sessions_.erase(session);
+}
+
+void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {
+    auto admission = admit(connect, context_.options);
+    if (!admission) {
+        worker_.refuse(connection, admission.error());
+        return;
+    }
+    connection.admission = std::make_unique<Admission>(std::move(*admission));  // the worker goes on from here
+}
+
+void SessionService::on_publish(Connection& connection, const mqtt::Publish& publish) {
+    Session& session = *connection.session;
+    const ClassifiedTopic classified = classify_topic(publish.topic);
+    if (!may_publish(session.role, session.device(), classified)) {
+        tally_.drop(Drop::forbidden);
+        connection.end_later(Cause::auth_error);
+        return;
+    }
+    if (publish.qos == 0) {
+        (void)publish_path_.publish(session, publish, classified, 0);  // dropped where there is no room, never held
+        return;
+    }
+    const mqtt::Incoming incoming = session.mqtt.begin_incoming(publish, connection.output());
+    if (incoming != mqtt::Incoming::fresh) {
+        if (incoming == mqtt::Incoming::over_maximum) {
+            connection.end_later(Cause::throttled, mqtt::ReasonCode::receive_maximum_exceeded);
+        }
+        return;
+    }
+    const PublishPath::Outcome outcome =
+        publish_path_.publish(session, publish, classified, token_for(session, publish));
+    if (outcome.refused) {
+        session.mqtt.finish_incoming(session.mqtt.ticket_of(publish), mqtt::ReasonCode::quota_exceeded,
+                                     connection.output());
+        connection.end_later(Cause::throttled);
+        return;
+    }
+    if (!session.answers) {
+        session.answers = std::make_unique<AckQueue>();
+    }
+    session.answers->add(session.mqtt.ticket_of(publish), outcome.records);
+    hold_if_needed(connection, outcome);
+    if (classified.topic_class == TopicClass::request || classified.topic_class == TopicClass::ordinary) {
+        publish_path_.record_ping_if_due(session);
+    }
+}
+
+std::uint64_t SessionService::token_for(const Session& session, const mqtt::Publish& publish) const {
+    const bool is_qos1 = publish.qos == 1;
+    const std::uint64_t kind = is_qos1 ? kind_qos1 : kind_qos2;
+    const std::uint64_t which = (is_qos1 ? session.attachment : session.generation) & which_mask;
+    return kind << 60U | static_cast<std::uint64_t>(session.slot) << 36U | which << 16U | publish.packet_id;
+}
+
+void SessionService::on_delivery(const Delivery& delivery) {
+    Session* session = sessions_.at_slot(static_cast<std::uint32_t>(delivery.token >> 36U & 0xFF'FFFFU));
+    const auto which = static_cast<std::uint32_t>(delivery.token >> 16U) & which_mask;
+    const bool is_qos1 = delivery.token >> 60U == kind_qos1;
+    if (session == nullptr || which != ((is_qos1 ? session->attachment : session->generation) & which_mask) ||
+        !session->answers) {
+        return;
+    }
+    Connection* connection = session->connection;
+    if (!delivery.durable) {
+        tally_.drop(Drop::bus_failed);
+        if (connection != nullptr) {
+            connection->end_later(Cause::throttled);  // it connects again and sends again what was not acknowledged
+        }
+        return;
+    }
+    std::string& out = connection != nullptr ? connection->output() : nowhere_;
+    const auto packet_id = static_cast<std::uint16_t>(delivery.token);
+    session->answers->settle(packet_id, is_qos1 ? 1 : 2, [&](const mqtt::IncomingTicket& ticket) {
+        session->mqtt.finish_incoming(ticket, mqtt::ReasonCode::success, out);
+        tally_.acknowledged.add();
+    });
+}
+
+void SessionService::hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome) {
+    const Session& session = *connection.session;
+    if (uplink_.pressure() != Uplink::Pressure::none) {
+        worker_.hold(connection, Connection::hold_bus);
+    }
+    if (session.answers && session.answers->size() >= context_.options.limits.unanswered_publishes_max) {
+        worker_.hold(connection, Connection::hold_answers);
+    }
+    if (outcome.congested) {
+        worker_.hold(connection, Connection::hold_mailbox);
+    }
+}
+
+void SessionService::on_ack(Connection& connection, const mqtt::Ack& ack) {
+    Session& session = *connection.session;
+    if (ack.type == mqtt::PacketType::pubrel) {
+        session.mqtt.release_incoming(ack, connection.output());
+    } else {
+        session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+    }
+    tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    publish_path_.record_ping_if_due(session);
+}
+
+mqtt::ReasonCode SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry) {
+    if (!mqtt::is_valid_topic_filter(entry.filter)) {
+        return mqtt::ReasonCode::topic_filter_invalid;
+    }
+    if (!may_subscribe(session.role, session.device(), entry.filter)) {
+        return mqtt::ReasonCode::not_authorized;
+    }
+    if (session.mqtt.subscribe({.filter = entry.filter, .options = entry.options}) ==
+        mqtt::ServerSession::Subscribed::full) {
+        return mqtt::ReasonCode::quota_exceeded;
+    }
+    using Outcome = mqtt::SubscriptionTree::Outcome;
+    const Outcome outcome = context_.subscriptions.subscribe(
+        entry.filter, {.handle = sessions_.handle_of(session), .options = entry.options});
+    if (outcome != Outcome::added && outcome != Outcome::replaced) {
+        session.mqtt.unsubscribe(entry.filter);
+        return mqtt::ReasonCode::quota_exceeded;
+    }
+    return static_cast<mqtt::ReasonCode>(entry.options.qos());
+}
+
+void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe& subscribe) {
+    Session& session = *connection.session;
+    text_.clear();
+    for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
+        const mqtt::ReasonCode reason = subscribe_one(session, entry);
+        if (mqtt::is_error(reason)) {
+            tally_.subscriptions_refused.add();
+        }
+        text_ += static_cast<char>(reason);
+    }
+    mqtt::encode(connection.protocol().version(),
+                 mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_},
+                 connection.output());
+    std::size_t index = 0;
+    for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
+        if (mqtt::is_error(static_cast<mqtt::ReasonCode>(text_[index++]))) {
+            continue;
+        }
+        send_retained(connection, entry);
+        if (session.role == Role::device && classify_topic(entry.filter).topic_class == TopicClass::request) {
+            publish_path_.record_subscribed(session, entry.filter);
+        }
+    }
+    publish_path_.record_ping_if_due(session);
+}
+
+void SessionService::send_retained(Connection& connection, const mqtt::SubscribeEntry& entry) {
+    RetainedBacklog::Part part{.messages = {}, .options = entry.options};
+    const bool sees_all = connection.session->role == Role::fleet_operator;
+    context_.retained.match(entry.filter, sees_all ? SIZE_MAX : retained_per_subscription_max, part.messages);
+    if (part.messages.empty()) {
+        return;
+    }
+    if (!connection.backlog) {
+        connection.backlog = std::make_unique<RetainedBacklog>();
+    }
+    connection.backlog->parts.push_back(std::move(part));
+}
+
+void SessionService::pump(Connection& connection) {
+    if (!connection.backlog || connection.session == nullptr) {
+        return;
+    }
+    RetainedBacklog& backlog = *connection.backlog;
+    Session& session = *connection.session;
+    const std::size_t room = context_.options.limits.output_bytes_max / 2;
+    while (backlog.next_part < backlog.parts.size()) {
+        const RetainedBacklog::Part& part = backlog.parts[backlog.next_part];
+        if (backlog.next_message == part.messages.size()) {
+            ++backlog.next_part;
+            backlog.next_message = 0;
+            continue;
+        }
+        if (connection.unsent_bytes() >= room || session.mqtt.queued() > 0) {
+            return;
+        }
+        mqtt::OutgoingMessage message(part.messages[backlog.next_message++]);
+        const std::uint8_t qos = std::min(message.view().qos, part.options.qos());
+        courier_.deliver(session, message, {.qos = qos, .retain = true}, reactor_.monotonic());
+    }
+    connection.backlog.reset();
+}
+
+void SessionService::on_unsubscribe(Connection& connection, const mqtt::Unsubscribe& unsubscribe) {
+    Session& session = *connection.session;
+    const SessionHandle handle = sessions_.handle_of(session);
+    text_.clear();
+    for (const mqtt::UnsubscribeEntry& entry : unsubscribe.entries) {
+        const bool was_there = session.mqtt.unsubscribe(entry.filter);
+        if (was_there) {
+            context_.subscriptions.unsubscribe(entry.filter, handle);
+        }
+        text_ += static_cast<char>(was_there ? mqtt::ReasonCode::success : mqtt::ReasonCode::no_subscription_existed);
+    }
+    mqtt::encode(connection.protocol().version(),
+                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_},
+                 connection.output());
+    publish_path_.record_ping_if_due(session);
+}
+
+void SessionService::on_ping(Connection& connection) {
+    mqtt::encode(connection.protocol().version(), mqtt::Pingresp{}, connection.output());
+    publish_path_.record_ping_if_due(*connection.session);
+}
+
+void SessionService::on_disconnect(Connection& connection, const mqtt::Disconnect& disconnect) {
+    if (disconnect.reason != mqtt::ReasonCode::disconnect_with_will) {
+        connection.session->will.reset();
+    }
+    connection.end_later(Cause::client_disconnect);
+}
+
+void SessionService::on_error(Connection& connection, const mqtt::ProtocolError& error) {
+    worker_.count_protocol_error(error);
+    connection.end_later(cause_of(error), error.code);
+}
+
+void SessionService::obey(const Mailbox::Order& order) {
+    Session* session = sessions_.find(order.device);
+    if (session == nullptr || session->role != Role::device || (order.epoch != 0 && order.epoch != session->epoch)) {
+        tally_.drop(Drop::offline);
+        return;
+    }
+    if (order.kind == DownlinkKind::publish) {
+        deliver_order(*session, order.message);
+    } else if (order.kind == DownlinkKind::close && session->connection != nullptr) {
+        session->connection->end_later(Cause::admin);
+    }
+}
+
+void SessionService::deliver_order(Session& session, const mqtt::MessagePtr& message) {
+    int qos = -1;
+    session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
+        if (mqtt::topic_matches(subscription.filter, message->topic)) {
+            qos = std::max<int>(qos, subscription.options.qos());
+        }
+    });
+    if (qos < 0) {
+        tally_.drop(Drop::not_subscribed);
+        return;
+    }
+    mqtt::OutgoingMessage outgoing(message);
+    courier_.deliver(session, outgoing, {.qos = std::min(message->qos, static_cast<std::uint8_t>(qos))},
+                     reactor_.monotonic());
+}
+
+}  // namespace muster

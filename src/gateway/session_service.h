@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bus/bus.h"
+#include "gateway/connection.h"
+#include "gateway/courier.h"
+#include "gateway/gateway_context.h"
+#include "gateway/mailbox.h"
+#include "gateway/publish_path.h"
+#include "gateway/session_table.h"
+#include "gateway/tally.h"
+#include "net/reactor.h"
+
+namespace muster {
+
+/// The MQTT semantics of one worker's sessions: how they begin and end, what each packet does. One thread.
+class SessionService final {
+ public:
+    SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink, Courier& courier,
+                   const net::Reactor& reactor, Tally& tally);
+
+    /// The connection's CONNECT is admitted and has its epoch (0 for clients that are no devices): takes over or makes
+    /// the session, writes the connect record, then answers.
+    void begin(Connection& connection, SessionEpoch epoch);
+    /// The session's connection has ended: will, disconnect record; the session stays if it is to be kept.
+    void end(Session& session, Cause cause);
+
+    // Packets of a connection that has a session (on_connect: has none yet).
+    void on_connect(Connection& connection, const mqtt::Connect& connect);
+    void on_publish(Connection& connection, const mqtt::Publish& publish);
+    void on_ack(Connection& connection, const mqtt::Ack& ack);
+    void on_subscribe(Connection& connection, const mqtt::Subscribe& subscribe);
+    void on_unsubscribe(Connection& connection, const mqtt::Unsubscribe& unsubscribe);
+    void on_ping(Connection& connection);
+    void on_disconnect(Connection& connection, const mqtt::Disconnect& disconnect);
+    void on_error(Connection& connection, const mqtt::ProtocolError& error);
+
+    /// A publish of one of the sessions is durable, or is not.
+    void on_delivery(const Delivery& delivery);
+    /// What muster.downlink asks.
+    void obey(const Mailbox::Order& order);
+    /// Sends retained messages that wait for the client to read.
+    void pump(Connection& connection);
+
+ private:
+    [[nodiscard]] Session& take_up(const Admission& admission, bool& is_present);
+    void discard(Session& session);
+    [[nodiscard]] mqtt::ReasonCode subscribe_one(Session& session, const mqtt::SubscribeEntry& entry);
+    void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry);
+    void hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome);
+    void deliver_order(Session& session, const mqtt::MessagePtr& message);
+    [[nodiscard]] std::uint64_t token_for(const Session& session, const mqtt::Publish& publish) const;
+
+    GatewayContext& context_;
+    Worker& worker_;
+    SessionTable& sessions_;
+    Uplink& uplink_;
+    Courier& courier_;
+    const net::Reactor& reactor_;
+    Tally& tally_;
+    PublishPath publish_path_;
+    std::string text_;     ///< reused: SUBACK reasons, connect detail
+    std::string nowhere_;  ///< output of sessions that are away
+    std::uint32_t last_attachment_ = 0;
+};
+
+/// Passes one connection's packets to the service; lives for the length of one receive().
+class PacketEvents final : public mqtt::ServerListener {
+ public:
+    PacketEvents(SessionService& service, Connection& connection) : service_(service), connection_(connection) {}
+
+    void on_connect(const mqtt::Connect& connect) override { service_.on_connect(connection_, connect); }
+    void on_publish(const mqtt::Publish& publish) override { service_.on_publish(connection_, publish); }
+    void on_ack(const mqtt::Ack& ack) override { service_.on_ack(connection_, ack); }
+    void on_subscribe(const mqtt::Subscribe& subscribe) override { service_.on_subscribe(connection_, subscribe); }
+    void on_unsubscribe(const mqtt::Unsubscribe& unsubscribe) override {
+        service_.on_unsubscribe(connection_, unsubscribe);
+    }
+    void on_ping() override { service_.on_ping(connection_); }
+    void on_auth(const mqtt::Auth&) override {}  // no authentication method is accepted in CONNECT
+    void on_disconnect(const mqtt::Disconnect& disconnect) override { service_.on_disconnect(connection_, disconnect); }
+    void on_error(const mqtt::ProtocolError& error) override { service_.on_error(connection_, error); }
+
+ private:
+    SessionService& service_;
+    Connection& connection_;
+};
+
+}  // namespace muster

@@ -1,0 +1,56 @@
+#include "gateway/session_table.h"
+
+#include "base/assert.h"
+
+namespace muster {
+namespace {
+
+constexpr std::uint32_t generation_mask = 0xFF'FFFF;
+
+}  // namespace
+
+Session* SessionTable::find(std::string_view key) {
+    const auto found = sessions_.find(key);
+    return found == sessions_.end() ? nullptr : &found->second;
+}
+
+Session& SessionTable::create(const std::string& key, Role role) {
+    const auto [place, is_new] = sessions_.try_emplace(key, limits_, role);
+    MUSTER_ASSERT(is_new);
+    Session& session = place->second;
+    session.key = &place->first;
+    if (free_.empty()) {
+        free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+        slots_.emplace_back();
+    }
+    session.slot = free_.back();
+    free_.pop_back();
+    Slot& slot = slots_[session.slot];
+    slot.session = &session;
+    session.generation = slot.generation;
+    return session;
+}
+
+void SessionTable::erase(Session& session) {
+    Slot& slot = slots_[session.slot];
+    slot.session = nullptr;
+    slot.generation = (slot.generation + 1) & generation_mask;
+    free_.push_back(session.slot);
+    sessions_.erase(sessions_.find(*session.key));
+}
+
+SessionHandle SessionTable::handle_of(const Session& session) const {
+    return (static_cast<SessionHandle>(worker_) << 56U) | (static_cast<SessionHandle>(session.slot) << 24U) |
+           session.generation;
+}
+
+Session* SessionTable::at(SessionHandle handle) const {
+    Session* session = at_slot(static_cast<std::uint32_t>(handle >> 24U));
+    return session != nullptr && session->generation == (handle & generation_mask) ? session : nullptr;
+}
+
+Session* SessionTable::at_slot(std::uint32_t slot) const {
+    return slot < slots_.size() ? slots_[slot].session : nullptr;
+}
+
+}  // namespace muster

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace muster {
+
+/// A number that one thread changes and any thread reads: no locked instruction on the data path.
+class Count final {
+ public:
+    void add(std::uint64_t by = 1) {
+        value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+    }
+    void subtract(std::uint64_t by = 1) { value_.store(get() - by, std::memory_order_relaxed); }
+    void set(std::uint64_t to) { value_.store(to, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+/// Why a message did not reach where it was going.
+enum class Drop : std::uint8_t {
+    bus_full,      ///< QoS 0 while the bus is slow
+    bus_failed,    ///< the bus could not keep it
+    mailbox_full,  ///< QoS 0 to a client of another thread
+    slow_reader,   ///< QoS 0 to a client that does not read
+    queue_full,    ///< QoS 1 and 2 to a session whose queue is full
+    offline,       ///< to a client that is away
+    oversize,      ///< over the client's maximum packet size
+    expired,
+    not_subscribed,  ///< downlink to a device that does not listen to the topic
+    forbidden,       ///< publish to a topic that is not the client's own
+    retained_full,   ///< the table of retained messages is full
+    malformed,       ///< a bus record without a valid header
+};
+inline constexpr std::size_t drop_reasons = 12;
+[[nodiscard]] std::string_view name_of(Drop reason);
+
+inline constexpr std::size_t causes = 16;
+inline constexpr std::size_t topic_classes = 5;
+
+/// What one thread of a gateway counts. Written by that thread only.
+struct Tally {
+    Count accepts;
+    Count accepts_refused;  ///< connections_max, or no file descriptor left
+    Count connects;
+    Count connects_refused;
+    Count handed_over;                                          ///< connections passed to the worker of their client id
+    std::array<Count, causes> closed;                           ///< connections of a session, by Cause
+    Count closed_unknown;                                       ///< connections that ended without a session
+    std::array<std::array<Count, topic_classes>, 3> publishes;  ///< by QoS and TopicClass
+    std::array<Count, drop_reasons> drops;
+    Count subscriptions_refused;
+    Count connect_timeouts;
+    Count delivered;  ///< messages sent or queued to clients
+    Count bytes_in;
+    Count bytes_out;
+    Count reads;
+    Count writes;
+    Count held_ms;  ///< time in which some connection was not read, for back-pressure
+    Count acknowledged;
+    Count ticks;
+    Count turns;
+
+    // Gauges.
+    Count connections;
+    Count sessions;
+    Count sessions_kept;
+    Count bus_queue_bytes;
+    Count control_records;
+
+    void drop(Drop reason, std::uint64_t by = 1) { drops[static_cast<std::size_t>(reason)].add(by); }
+};
+
+}  // namespace muster

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "gateway/connection_table.h"
+#include "gateway/courier.h"
+#include "gateway/gateway_context.h"
+#include "gateway/mailbox.h"
+#include "gateway/session_service.h"
+#include "gateway/session_table.h"
+#include "gateway/tally.h"
+#include "gateway/uplink.h"
+#include "net/reactor.h"
+#include "net/tcp_listener.h"
+
+namespace muster {
+
+/// One reactor thread of a gateway: accepts, reads, writes and closes connections, and paces them by what the bus and
+/// the other workers can take. Owned by the Gateway. What is said to be for any thread is; everything else belongs to
+/// its own.
+class Worker final {
+ public:
+    Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor,
+           net::TcpListener listener, Mailbox& mailbox, Bus& bus, MetricRegistry& metrics);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// Any thread: starts the thread, once all workers are made; ends everything with cause server_shutdown, waits for
+    /// the bus; waits for the thread.
+    void start();
+    void begin_stop();
+    void join();
+    /// Any thread.
+    void post(std::function<void()> task) { reactor_->post(std::move(task)); }
+    /// Any thread: the mailbox is no longer empty.
+    void wake_for_mail();
+    [[nodiscard]] const Tally& tally() const { return tally_; }
+
+    [[nodiscard]] net::Reactor& reactor() { return *reactor_; }
+    [[nodiscard]] Uplink& uplink() { return uplink_; }
+
+    // For its connections and sessions.
+    void on_io(Connection& connection, std::uint32_t events);
+    void on_deadline(Connection& connection);
+    void flush_later(Connection& connection);
+    void close_later(Connection& connection) { ending_.push_back(connections_.ref_to(connection)); }
+    /// Closes at once; the object lives until the end of the turn.
+    void close(Connection& connection, Cause cause);
+    /// Answers CONNECT with a refusal.
+    void refuse(Connection& connection, mqtt::ReasonCode reason);
+    /// Reads no more from it until the reason is gone.
+    void hold(Connection& connection, Connection::Hold reason);
+    void count_protocol_error(const mqtt::ProtocolError& error);
+    void count_tick() { tally_.ticks.add(); }
+
+ private:
+    class Acceptor;
+    class RetryTimer;
+    struct ClaimGate;
+
+    void accept_all();
+    void accept_one(net::TcpSocket socket);
+    void adopt(std::unique_ptr<Connection> connection);
+    [[nodiscard]] bool watch(Connection& connection);
+    [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
+
+    void read(Connection& connection);
+    Connection* receive(Connection& connection, std::string_view bytes);
+    Connection* admit(Connection& connection);
+    void hand_over(Connection& connection, std::size_t worker);
+    void claim(Connection& connection);
+    void on_claimed(ConnectionRef ref, const Result<SessionEpoch>& epoch);
+    void begin_session(Connection& connection, SessionEpoch epoch);
+
+    void poll_deliveries();
+    void collect_mail();
+    void retry_held();
+    [[nodiscard]] bool still_holds(const Connection& connection);
+    void read_rest();
+
+    void end_turn();
+    void close_ending();
+    void flush_outputs();
+    void flush_output(Connection& connection);
+    void stop_in_thread();
+
+    GatewayContext& context_;
+    const std::size_t number_;
+    MetricRegistry& metrics_;
+    Tally tally_;
+    std::unique_ptr<net::Reactor> reactor_;
+    std::unique_ptr<Acceptor> acceptor_;
+    std::unique_ptr<RetryTimer> retry_timer_;
+    std::shared_ptr<ClaimGate> claim_gate_;
+    Mailbox& mailbox_;
+    Mailbox::Content mail_;  ///< reused
+    Uplink uplink_;
+    SessionTable sessions_;
+    Courier courier_;
+    SessionService service_;
+    ConnectionTable connections_;
+    std::vector<char> read_buffer_;
+    // Each connection at most once in each.
+    std::vector<ConnectionRef> ending_;
+    std::vector<ConnectionRef> to_flush_;
+    std::vector<ConnectionRef> unread_;  ///< their sockets gave more than one turn takes
+    std::vector<ConnectionRef> held_;
+    std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
+    std::atomic<bool> deliveries_ready_{false};
+    Millis held_since_{0};
+    LogLimit accept_log_;
+    std::thread thread_;
+    bool stopping_ = false;
+};
+
+}  // namespace muster

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "contract/identity.h"
+#include "contract/presence.h"
+#include "processor/batch_arena.h"
+#include "processor/flap_penalty.h"
+#include "processor/gateway_clocks.h"
+
+namespace muster {
+
+using DeviceNumber = std::uint32_t;  ///< by order of appearance on the partition, from 0
+
+/// What the fold touches at every record of a device. Times: `since`, `last_seen` by the records' wall clocks;
+/// `evidence_ms` on the observed time of the session's gateway; the rest on the partition's elapsed time.
+struct DeviceState {
+    SessionEpoch epoch = 0;
+    Incarnation incarnation = 0;
+    Timestamp since{};
+    Timestamp last_seen{};
+    std::int64_t evidence_ms = 0;     ///< of the session's life; while unknown and closed: when it became so
+    std::int64_t sleep_until_ms = 0;  ///< offline and sleeping: when its word is broken
+    FlapPenalty penalty;
+    std::uint32_t gateway = 0;                ///< interned name
+    std::uint32_t sleep_s = 0;                ///< announced next_contact_s, 0 = none
+    std::uint32_t heartbeat_timeout_s = 0;    ///< of its attributes, 0 = the default
+    DeadlineWheel::Bucket session_check = 0;  ///< the entry in its gateway's wheel that counts, 0 = none
+    DeadlineWheel::Bucket overlay_check = 0;  ///< the same in the partition's wheel
+    GatewayClocks::Slot clock = GatewayClocks::none;
+    std::uint16_t keep_alive_s = 0;
+    PresenceState state = PresenceState::never_seen;
+    Cause cause = Cause::none;
+    Overlays overlays = 0;
+    bool open : 1 = false;       ///< the session of `epoch` has not ended as far as is known
+    bool published : 1 = false;  ///< it has said something of its own
+    bool farewell : 1 = false;   ///< it has published that it goes
+    bool counted : 1 = false;    ///< it is in the region counts
+    bool changing : 1 = false;   ///< a document of it is due at the end of this record
+};
+static_assert(sizeof(DeviceState) <= 128, "the design's budget for a device");
+
+/// The attributes of one source with their names interned.
+struct InternedAttributes {
+    std::uint32_t region = 0;
+    std::uint32_t model = 0;
+    std::uint32_t firmware = 0;
+    std::uint32_t carrier = 0;
+    double latitude = 0;
+    double longitude = 0;
+    std::uint32_t heartbeat_timeout_s = 0;
+
+    bool operator==(const InternedAttributes&) const = default;
+};
+
+/// Where a device counts.
+struct DevicePlace {
+    std::uint32_t region = 0;  ///< of the RegionTable
+    double latitude = 0;
+    double longitude = 0;
+};
+
+/// What the fold needs of a device only at a transition.
+struct DeviceDetail {
+    const char* id = nullptr;
+    std::uint8_t id_bytes = 0;
+    bool has_operator_attributes = false;
+    std::uint32_t protocol = 0;  ///< interned
+    std::uint32_t disconnects = 0;
+    Timestamp first_seen{};
+    InternedAttributes declared;
+    DevicePlace place;
+    std::string client_address;
+};
+
+/// The devices of a partition: found by id in one probe of an open-addressing index, kept by number in blocks that
+/// never move. Part of the fold; one thread; bounded by devices_max.
+class DeviceTable final {
+ public:
+    static constexpr DeviceNumber none = UINT32_MAX;
+    static constexpr std::size_t devices_max = 1U << 24U;
+
+    DeviceTable();
+
+    /// `none` when it is not there.
+    [[nodiscard]] DeviceNumber find(std::string_view id) const;
+    /// Adds it when it is new; `none` at devices_max. The id must be valid.
+    [[nodiscard]] DeviceNumber find_or_add(std::string_view id);
+    [[nodiscard]] DeviceState& state(DeviceNumber number) { return blocks_[number / block]->states[number % block]; }
+    [[nodiscard]] const DeviceState& state(DeviceNumber number) const {
+        return blocks_[number / block]->states[number % block];
+    }
+    [[nodiscard]] DeviceDetail& detail(DeviceNumber number) { return blocks_[number / block]->details[number % block]; }
+    [[nodiscard]] const DeviceDetail& detail(DeviceNumber number) const {
+        return blocks_[number / block]->details[number % block];
+    }
+    /// Valid as long as the table.
+    [[nodiscard]] std::string_view id(DeviceNumber number) const {
+        const DeviceDetail& found = detail(number);
+        return {found.id, found.id_bytes};
+    }
+    [[nodiscard]] DeviceNumber size() const { return size_; }
+
+ private:
+    static constexpr std::size_t block = 1024;
+    struct Block {
+        std::array<DeviceState, block> states;
+        std::array<DeviceDetail, block> details;
+    };
+    struct Entry {
+        std::uint32_t hash = 0;
+        DeviceNumber number = none;
+    };
+
+    [[nodiscard]] std::size_t probe(std::string_view id, std::uint32_t hash) const;
+    void grow();
+
+    std::vector<std::unique_ptr<Block>> blocks_;
+    std::vector<Entry> index_;  ///< a power of two, at most 3/4 full
+    DeviceNumber size_ = 0;
+    BatchArena ids_;
+};
+
+}  // namespace muster

@@ -1,0 +1,220 @@
+// The shapes of Muster's API v1, as the server documents them in /api/v1/openapi.json.
+// All times are epoch milliseconds unless a name says otherwise.
+
+export const states = ['online', 'offline', 'unknown', 'never_seen'] as const;
+export type State = (typeof states)[number];
+
+export const overlays = ['flapping', 'sleeping', 'maintenance'] as const;
+export type Overlay = (typeof overlays)[number];
+
+/** Why a device is in its state; one word of the server's list. */
+export type Cause = string;
+
+/** total = the sum of the four states; overlays count across the states. */
+export type Counts = Record<'total' | State | Overlay, number>;
+
+export interface Gateway {
+  name: string;
+  sessions: number;
+  since: number;
+}
+
+export interface Fleet {
+  time: number;
+  counts: Counts;
+  regions: number;
+  gateways: Gateway[];
+  rates: { records_per_s: number; bytes_per_s: number; connects_per_min: number; disconnects_per_min: number };
+  /** From a record's arrival at the gateway until the API shows it, over the last minute; null: nothing to measure. */
+  detection_ms: { p50: number; p99: number } | null;
+  lag_ms: number;
+  stale: boolean;
+  incidents_open: number;
+  version: string;
+  started: number;
+}
+
+export interface FleetPoint {
+  t: number;
+  online: number;
+  offline: number;
+  unknown: number;
+  records_per_s: number;
+  connects_per_min: number;
+  incidents_open: number;
+  detection_p99_ms: number | null;
+}
+
+export interface FleetSeries {
+  step_s: number;
+  series: FleetPoint[];
+}
+
+export interface Region {
+  region: string;
+  name: string;
+  parent: string;
+  depth: number;
+  leaf: boolean;
+  lat: number | null;
+  lon: number | null;
+  counts: Counts;
+  offline_share: number;
+  incident: string | null;
+}
+
+export interface Regions {
+  time: number;
+  regions: Region[];
+}
+
+export interface RegionSeries {
+  step_s: number;
+  times: number[];
+  regions: { region: string; offline_share: (number | null)[] }[];
+}
+
+export interface DeviceSummary {
+  id: string;
+  state: State;
+  cause: Cause;
+  since: number;
+  last_seen: number | null;
+  overlays: Overlay[];
+  region: string;
+  model: string;
+  firmware: string;
+  gateway: string;
+  metrics: Record<string, number>;
+}
+
+export interface Device extends DeviceSummary {
+  epoch: number;
+  detected_in_ms: number;
+  lat: number | null;
+  lon: number | null;
+  keep_alive_s: number;
+  client: { address: string; protocol: string } | null;
+  first_seen: number | null;
+  telemetry_time: number | null;
+  disconnects: number;
+  flap_penalty: number;
+  shadow_version: number | null;
+}
+
+export interface DevicePage {
+  devices: DeviceSummary[];
+  next_cursor: string | null;
+  matched: number | null;
+}
+
+/** [time, average, least, greatest]; a null average is a gap. */
+export type HistoryPoint = [number, number | null, number | null, number | null];
+
+export interface History {
+  from: number;
+  to: number;
+  resolution: string;
+  series: { metric: string; unit: string; points: HistoryPoint[] }[];
+}
+
+export interface Transition {
+  time: number;
+  state: State;
+  cause: Cause;
+  epoch: number;
+  gateway: string;
+  overlays: Overlay[];
+  detected_in_ms: number | null;
+  session_s: number | null;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+export interface Shadow {
+  state: { desired?: JsonObject; reported?: JsonObject; delta?: JsonObject };
+  metadata?: JsonObject;
+  version: number;
+  /** Epoch seconds, as in AWS's documents. */
+  timestamp: number;
+}
+
+export const commandStatuses = [
+  'QUEUED', 'SENT', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'REJECTED', 'TIMED_OUT', 'EXPIRED',
+] as const;
+export type CommandStatus = (typeof commandStatuses)[number];
+
+export interface Command {
+  execution_id: string;
+  device: string;
+  name: string;
+  parameters: JsonObject;
+  status: CommandStatus;
+  created: number;
+  expires: number;
+  created_by: string;
+  steps: { status: CommandStatus; time: number }[];
+  result: Json;
+  reason: { code: string; description: string } | null;
+}
+
+export interface CommandRequest {
+  name: string;
+  parameters: JsonObject;
+  expires_in_s: number;
+  timeout_s: number;
+  idempotency_key: string;
+}
+
+export interface Incident {
+  id: string;
+  rule: string;
+  severity: 'critical' | 'warning';
+  state: 'open' | 'resolved';
+  region: string;
+  title: string;
+  summary: string;
+  opened: number;
+  threshold_crossed: number;
+  resolved: number | null;
+  members: number;
+  population: number;
+  share: number;
+  share_peak: number;
+  timeline: { time: number; text: string }[];
+  shared: { attribute: string; value: string; share: number }[];
+}
+
+/** One status transition, as the live stream tells it. */
+export interface Change {
+  time: number;
+  id: string;
+  state: State;
+  cause: Cause;
+  region: string;
+  gateway: string;
+  overlays: Overlay[];
+  previous: State;
+  detected_in_ms: number | null;
+}
+
+export type Topic = 'fleet' | 'regions' | 'changes' | 'alerts' | `device:${string}`;
+
+export type Frame =
+  | { type: 'hello'; version: string; time: number }
+  | { type: 'fleet'; data: Fleet }
+  | { type: 'regions'; data: Regions }
+  | { type: 'changes'; data: Change[]; sampled: number; rate: number }
+  | { type: 'alert'; data: Incident }
+  | { type: 'device'; id: string; data: Device }
+  | { type: 'error'; detail: string };
+
+/** RFC 9457 problem details. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code?: string;
+}
