@@ -69,7 +69,7 @@ Result<void> make_directory(const std::string& path) {
 }
 
 Result<StaticFiles> static_files(const std::string& web_directory) {
-    return web_directory.empty() ? StaticFiles(embedded_web()) : StaticFiles::from_directory(web_directory);
+    return web_directory.empty() ? StaticFiles(bundled_web()) : StaticFiles::from_directory(web_directory);
 }
 
 }  // namespace
@@ -192,7 +192,7 @@ std::vector<Route> Api::Parts::routes() {
     });
     add("/api/v1/openapi.json", Role::anyone, [](const ApiRequest&) {
         HttpResponse response;
-        response.stable_body = embedded_openapi().front().bytes;
+        response.stable_body = bundled_openapi().front().bytes;
         return response;
     });
     add("/healthz", Role::anyone, [](const ApiRequest&) { return json_response(R"({"status":"ok"})"); });

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "api/api_fixture.h"
-#include "api/embedded_file.h"
+#include "api/bundled_file.h"
 
 namespace muster {
 namespace {
@@ -117,7 +117,7 @@ class SchemaCheck final {
 
 class OpenApiTest : public ApiFixture {
  protected:
-    OpenApiTest() : document(*json::parse_object(embedded_openapi().front().bytes)), check(document) {}
+    OpenApiTest() : document(*json::parse_object(bundled_openapi().front().bytes)), check(document) {}
 
     struct Operation {
         std::string method;

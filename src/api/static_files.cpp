@@ -128,7 +128,7 @@ Result<StaticFiles> StaticFiles::from_directory(std::string directory) {
         return fail(ErrorCode::not_found, "api: the web directory has no index.html; run make web",
                     std::move(directory));
     }
-    StaticFiles files{std::span<const EmbeddedFile>()};
+    StaticFiles files{std::span<const BundledFile>()};
     files.directory_ = std::move(directory);
     return files;
 }
@@ -143,18 +143,18 @@ HttpResponse StaticFiles::get(const HttpRequest& request) const {
     if (!path) {
         return problem(404, "there is no such file");
     }
-    return directory_.empty() ? embedded(*path, request) : from_disk(*path, request);
+    return directory_.empty() ? bundled(*path, request) : from_disk(*path, request);
 }
 
-HttpResponse StaticFiles::embedded(std::string_view path, const HttpRequest& request) const {
-    const EmbeddedFile* found = nullptr;
-    for (const EmbeddedFile& file : files_) {
+HttpResponse StaticFiles::bundled(std::string_view path, const HttpRequest& request) const {
+    const BundledFile* found = nullptr;
+    for (const BundledFile& file : files_) {
         if (file.path == path) {
             found = &file;
         }
     }
     if (found == nullptr && path != index_path) {
-        return names_a_file(path) ? problem(404, "there is no such file") : embedded(index_path, request);
+        return names_a_file(path) ? problem(404, "there is no such file") : bundled(index_path, request);
     }
     HttpResponse response = page(path);
     if (found == nullptr) {

@@ -11,8 +11,8 @@
 namespace muster {
 namespace {
 
-constexpr std::array files{EmbeddedFile{"index.html", "\"1\"", "<html>", "zipped index"},
-                           EmbeddedFile{"assets/a.js", "\"2\"", "let a", {}}};
+constexpr std::array files{BundledFile{"index.html", "\"1\"", "<html>", "zipped index"},
+                           BundledFile{"assets/a.js", "\"2\"", "let a", {}}};
 
 HttpRequest request(const std::string& path) {
     HttpRequest out;
@@ -88,7 +88,7 @@ TEST(StaticFiles, a_directory_without_a_page_is_refused) {
 }
 
 TEST(StaticFiles, an_empty_table_says_how_to_build_the_dashboard) {
-    const StaticFiles web{std::span<const EmbeddedFile>()};
+    const StaticFiles web{std::span<const BundledFile>()};
     EXPECT_NE(web.get(request("/")).content().find("make web"), std::string::npos);
 }
 
