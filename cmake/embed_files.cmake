@@ -1,6 +1,6 @@
 # muster_embed_files(TARGET NAME FOLDER [files...])
 #   Builds the files below FOLDER (all of them when none is named; source maps are left out) into TARGET and gives it
-#   `std::span<const EmbeddedFile> embedded_NAME()` (api/embedded_file.h). A FOLDER that does not exist gives an empty
+#   `std::span<const BundledFile> bundled_NAME()` (api/bundled_file.h). A FOLDER that does not exist gives an empty
 #   table; one that appears later is noticed by the next build. Text is embedded gzip-compressed as well.
 #
 # Run with -P it writes the table: -DNAME= -DFOLDER= -DFILES=a|b -DOUTPUT=x.cpp -DGZIP_PROGRAM=
@@ -16,7 +16,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     list(FILTER files EXCLUDE REGEX "\\.map$|\\.gz$")
     list(TRANSFORM files PREPEND "${folder}/" OUTPUT_VARIABLE paths)
     string(REPLACE ";" "|" joined "${files}")
-    set(output "${CMAKE_CURRENT_BINARY_DIR}/embedded_${name}.cpp")
+    set(output "${CMAKE_CURRENT_BINARY_DIR}/bundled_${name}.cpp")
     add_custom_command(OUTPUT "${output}"
       COMMAND "${CMAKE_COMMAND}" "-DNAME=${name}" "-DFOLDER=${folder}" "-DFILES=${joined}" "-DOUTPUT=${output}"
               "-DGZIP_PROGRAM=${GZIP_PROGRAM}" -P "${MUSTER_EMBED_SCRIPT}"
@@ -43,7 +43,7 @@ endfunction()
 
 set(index 0)
 foreach(file IN LISTS files)
-  set(symbol "muster_embedded_${NAME}_${index}")
+  set(symbol "muster_bundled_${NAME}_${index}")
   embed(${symbol} "${FOLDER}/${file}")
   set(compressed "")
   if(EXISTS "${FOLDER}/${file}.gz")
@@ -59,14 +59,14 @@ foreach(file IN LISTS files)
   endif()
   file(SHA256 "${FOLDER}/${file}" digest)
   string(SUBSTRING "${digest}" 0 16 etag)
-  string(APPEND rows "        EmbeddedFile{\"${file}\", \"\\\"${etag}\\\"\", bytes(${symbol}, ${symbol}_end), ${gzip}},\n")
+  string(APPEND rows "        BundledFile{\"${file}\", \"\\\"${etag}\\\"\", bytes(${symbol}, ${symbol}_end), ${gzip}},\n")
   math(EXPR index "${index} + 1")
 endforeach()
 
 file(WRITE "${OUTPUT}" "// Written by cmake/embed_files.cmake.
 #include <array>
 
-#include \"api/embedded_file.h\"
+#include \"api/bundled_file.h\"
 
 asm(\"    .pushsection .rodata\\n${assembly}    .popsection\\n\");
 
@@ -80,8 +80,8 @@ namespace {
 
 }  // namespace
 
-std::span<const EmbeddedFile> embedded_${NAME}() {
-    static const std::array<EmbeddedFile, ${count}> files{
+std::span<const BundledFile> bundled_${NAME}() {
+    static const std::array<BundledFile, ${count}> files{
 ${rows}    };
     return files;
 }

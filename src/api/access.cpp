@@ -45,13 +45,17 @@ std::optional<HostPort> split_host(std::string_view text) {
     return HostPort{std::string(host), rest.substr(rest.empty() ? 0 : 1)};
 }
 
+bool read_port(std::string_view text, std::uint16_t& port) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return !text.empty() && error == std::errc() && end == text.data() + text.size();
+}
+
 }  // namespace
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {
     const auto parts = split_host(text);
     ListenAddress listen;
-    const char* const port_end = parts ? parts->port.data() + parts->port.size() : nullptr;
-    if (!parts || parts->port.empty() || std::from_chars(parts->port.data(), port_end, listen.port).ptr != port_end) {
+    if (!parts || !read_port(parts->port, listen.port)) {
         return fail(ErrorCode::invalid_argument, "api: the address to listen on must look like 127.0.0.1:8080",
                     std::string(text));
     }

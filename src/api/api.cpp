@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "api/access.h"
-#include "api/command_requests.h"
+#include "api/change_requests.h"
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
 #include "api/fleet_queries.h"
@@ -69,7 +69,7 @@ Result<void> make_directory(const std::string& path) {
 }
 
 Result<StaticFiles> static_files(const std::string& web_directory) {
-    return web_directory.empty() ? StaticFiles(embedded_web()) : StaticFiles::from_directory(web_directory);
+    return web_directory.empty() ? StaticFiles(bundled_web()) : StaticFiles::from_directory(web_directory);
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ struct Api::Parts {
     LiveStream live;
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
-    std::unique_ptr<CommandRequests> commands;
+    std::unique_ptr<ChangeRequests> changes;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -142,7 +142,7 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
         return tl::unexpected(requests.error());
     }
     channel = std::move(*requests);
-    commands = std::make_unique<CommandRequests>(*channel, *audit, clock);
+    changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -181,7 +181,7 @@ std::vector<Route> Api::Parts::routes() {
     std::vector<Route> table;
     fleet.add_routes(table);
     devices.add_routes(table);
-    commands->add_routes(table);
+    changes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
@@ -192,7 +192,7 @@ std::vector<Route> Api::Parts::routes() {
     });
     add("/api/v1/openapi.json", Role::anyone, [](const ApiRequest&) {
         HttpResponse response;
-        response.stable_body = embedded_openapi().front().bytes;
+        response.stable_body = bundled_openapi().front().bytes;
         return response;
     });
     add("/healthz", Role::anyone, [](const ApiRequest&) { return json_response(R"({"status":"ok"})"); });
@@ -286,6 +286,14 @@ std::string Api::url() const {
 
 std::string Api::token(Role role) const {
     return parts_->dispatcher->tokens().first_of(role);
+}
+
+std::vector<std::pair<std::string, std::string>> Api::routes() const {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const Route& route : parts_->dispatcher->router().routes()) {
+        out.emplace_back(route.method, route.pattern);
+    }
+    return out;
 }
 
 }  // namespace muster

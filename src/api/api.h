@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/pipeline_health.h"
@@ -59,6 +60,8 @@ class Api final {
     [[nodiscard]] std::string url() const;
     /// The first token of this role, for printing a link to the dashboard; empty when the file has none.
     [[nodiscard]] std::string token(Role role) const;
+    /// Method and path pattern of every row of its table.
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const;
 
  private:
     struct Parts;

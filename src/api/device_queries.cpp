@@ -124,14 +124,23 @@ void append_csv_field(std::string& out, std::string_view text) {
     out.push_back('"');
 }
 
+/// When the session that ended with `transitions[ended]` had begun: the oldest of the entries before it, which come
+/// after it in the list, that belong to the same session. Entries between are changes of overlays.
+std::optional<Timestamp> session_start(const std::vector<Transition>& transitions, std::size_t ended) {
+    std::optional<Timestamp> start;
+    for (std::size_t i = ended + 1; i < transitions.size(); ++i) {
+        if (transitions[i].state != PresenceState::online || transitions[i].epoch != transitions[ended].epoch) {
+            break;
+        }
+        start = transitions[i].time;
+    }
+    return transitions[ended].state == PresenceState::online ? std::nullopt : start;
+}
+
 void write_transitions(JsonWriter& writer, const std::vector<Transition>& transitions) {
     for (std::size_t i = 0; i < transitions.size(); ++i) {
         const Transition& transition = transitions[i];
-        // The entry before in time is the next of the list: when it was the same session's beginning, it tells its
-        // length.
-        const Transition* before = i + 1 < transitions.size() ? &transitions[i + 1] : nullptr;
-        const bool ended = transition.state != PresenceState::online && before != nullptr &&
-                           before->state == PresenceState::online && before->epoch == transition.epoch;
+        const auto start = session_start(transitions, i);
         writer.begin_object()
             .member("time", transition.time)
             .member("state", name_of(transition.state))
@@ -142,8 +151,7 @@ void write_transitions(JsonWriter& writer, const std::vector<Transition>& transi
             .raw(overlays_json(transition.overlays))
             .member("detected_in_ms", transition.detected_in_ms)
             .member("session_s",
-                    ended ? std::optional(std::chrono::floor<Seconds>(transition.time - before->time).count())
-                          : std::nullopt)
+                    start ? std::optional(std::chrono::floor<Seconds>(transition.time - *start).count()) : std::nullopt)
             .end_object();
     }
 }

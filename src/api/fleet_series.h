@@ -31,7 +31,7 @@ class FleetSeries final {
  public:
     static constexpr Seconds fleet_step{10};
     static constexpr Seconds regions_step{60};
-    static constexpr std::size_t minutes_max = 24 * 60;
+    static constexpr std::size_t minutes_max = 1440;  ///< 24 h
     static constexpr std::size_t regions_max = 2000;
 
     void add(const FleetSample& sample);

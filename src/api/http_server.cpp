@@ -122,7 +122,7 @@ class WebSocketConnection final : public std::enable_shared_from_this<WebSocketC
     WebSocketConnection(const WebSocketConnection&) = delete;
     WebSocketConnection& operator=(const WebSocketConnection&) = delete;
 
-    void run(std::shared_ptr<Parser> upgrade) {
+    void run(const std::shared_ptr<Parser>& upgrade) {
         beast::get_lowest_layer(stream_).expires_never();
         stream_.set_option(websocket::stream_base::timeout{Seconds(10), shared_.options.websocket_idle, true});
         stream_.set_option(websocket::stream_base::decorator(
@@ -270,7 +270,7 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
         }
         const auto connection =
             std::make_shared<WebSocketConnection>(std::move(stream_), shared_, std::move(slot_), std::move(*session));
-        connection->run(std::move(parser_));
+        connection->run(parser_);
     }
 
     void write(HttpResponse response) {
@@ -306,7 +306,7 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
     /// answer with it.
     void finish() {
         error_code ignored;
-        stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+        ignored = stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
         stream_.expires_after(drain_timeout);
         drain(0);
     }
@@ -338,9 +338,9 @@ void refuse(tcp::socket& socket) {
     static constexpr std::string_view answer =
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     error_code ignored;
-    socket.non_blocking(true, ignored);
+    ignored = socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(answer.data(), answer.size()), ignored);
-    socket.shutdown(tcp::socket::shutdown_send, ignored);
+    ignored = socket.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
 }  // namespace
@@ -398,7 +398,7 @@ struct HttpServer::State {
         if (error) {
             return;
         }
-        socket.set_option(tcp::no_delay(true), error);
+        error = socket.set_option(tcp::no_delay(true), error);
         if (shared.connections >= shared.options.connections_max) {
             shared.metrics.refused.Increment();
             return refuse(socket);

@@ -45,7 +45,9 @@ LiveStream::LiveStream(LiveOptions options, FleetQueries& fleet, const DeviceQue
 
 void LiveStream::on_transition(const StatusDocument& document) {
     mark_changed(document.id);
-    if (!has_followers(LiveTopic::changes)) {
+    // Without a change of state or an overlay it was an attribute or a new session of a device that is there: no news.
+    const bool is_news = document.state != document.previous || document.overlays != 0;
+    if (!is_news || !has_followers(LiveTopic::changes)) {
         return;
     }
     const Timestamp time = document.state == document.previous ? clock_.now() : document.since;

@@ -70,7 +70,7 @@ void LiveSession::subscribe(std::string_view name) {
     }
 }
 
-void LiveSession::subscribe_device(std::string id) {
+void LiveSession::subscribe_device(const std::string& id) {
     if (!is_valid_device_id(id)) {
         return send_error("a device id is 1 to 128 of [A-Za-z0-9:_.-]");
     }

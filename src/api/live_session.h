@@ -37,7 +37,7 @@ class LiveSession final : public WebSocketSession, public std::enable_shared_fro
 
  private:
     void subscribe(std::string_view name);
-    void subscribe_device(std::string id);
+    void subscribe_device(const std::string& id);
     void unsubscribe(std::string_view name);
     void send_control(std::string text);
     void send_error(std::string_view detail);

@@ -6,12 +6,15 @@
 
 #include <fmt/format.h>
 
+#include "contract/identity.h"
+
 namespace muster {
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::string_view cursor_version = "1:";
 constexpr std::size_t cursor_bytes_max = 512;
+constexpr std::string_view cursor_text = "cursor must be the next_cursor of an earlier page";
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') {
@@ -175,9 +178,13 @@ Result<std::string> decode_cursor(std::string_view cursor) {
     const auto text = cursor.size() <= cursor_bytes_max ? from_base64url(cursor) : std::nullopt;
     // Encoding it again catches every other spelling of the same bytes.
     if (!text || !text->starts_with(cursor_version) || base64url(*text) != cursor) {
-        return fail(ErrorCode::malformed, "cursor must be the next_cursor of an earlier page");
+        return fail(ErrorCode::malformed, cursor_text);
     }
-    return text->substr(cursor_version.size());
+    std::string after = text->substr(cursor_version.size());
+    if (!is_valid_device_id(after)) {
+        return fail(ErrorCode::malformed, cursor_text);
+    }
+    return after;
 }
 
 }  // namespace muster

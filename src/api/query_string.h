@@ -68,7 +68,7 @@ class QueryReader final {
     std::optional<Error> error_;
 };
 
-/// An opaque paging cursor: URL-safe base64 of a version and the id to continue after.
+/// An opaque paging cursor: URL-safe base64 of a version and the device id to continue after.
 [[nodiscard]] std::string encode_cursor(std::string_view after);
 /// malformed: not a cursor that encode_cursor made.
 [[nodiscard]] Result<std::string> decode_cursor(std::string_view cursor);

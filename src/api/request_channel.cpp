@@ -99,24 +99,25 @@ void RequestChannel::submit(Request request) {
         return request.done(fail(ErrorCode::too_large, "the request is larger than the bus takes"));
     }
     request.deadline = clock_.monotonic() + options_.timeout;
-    std::optional<Error> refusal;
-    {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) {
-            refusal = Error{ErrorCode::closed, "the API is stopping", {}};
-        } else if (under_way_ >= options_.pending_max) {
-            refusal = Error{ErrorCode::queue_full, "too many changes are under way; try again in a moment", {}};
-        } else {
-            ++under_way_;
-            waiting_.push_back(std::move(request));
-            pending_gauge_.Set(static_cast<double>(under_way_));
-        }
-    }
-    if (refusal) {
+    if (const auto queued = enqueue(request); !queued) {
         refused_.Increment();
-        return request.done(tl::unexpected(*refusal));
+        return request.done(tl::unexpected(queued.error()));
     }
     replies_->wake();
+}
+
+Result<void> RequestChannel::enqueue(Request& request) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+        return fail(ErrorCode::closed, "the API is stopping");
+    }
+    if (under_way_ >= options_.pending_max) {
+        return fail(ErrorCode::queue_full, "too many changes are under way; try again in a moment");
+    }
+    ++under_way_;
+    waiting_.push_back(std::move(request));
+    pending_gauge_.Set(static_cast<double>(under_way_));
+    return {};
 }
 
 void RequestChannel::run() {

@@ -78,6 +78,8 @@ class RequestChannel final {
     RequestChannel(RequestChannelOptions options, MetricRegistry& metrics, const Clock& clock);
     Result<void> open(Bus& bus);
     void submit(Request request);
+    /// Takes the request into the queue, or says why not.
+    [[nodiscard]] Result<void> enqueue(Request& request);
     void run();
     void send_waiting();
     void send(Request request);

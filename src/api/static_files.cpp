@@ -18,6 +18,8 @@ namespace {
 constexpr std::string_view index_path = "index.html";
 constexpr std::string_view hashed_folder = "assets/";  ///< names there change with their content
 
+constexpr std::string_view unknown_media_type = "application/octet-stream";
+
 constexpr std::string_view not_built = R"(<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -57,6 +59,11 @@ bool takes_gzip(const HttpRequest& request) {
     const auto at = request.accept_encoding.find("gzip");
     // "gzip;q=0" refuses it.
     return at != std::string::npos && request.accept_encoding.compare(at + 4, 4, ";q=0") != 0;
+}
+
+/// A path that asks for one file: what is not there must not be answered with a page that is no script and no image.
+bool names_a_file(std::string_view path) {
+    return path.starts_with(hashed_folder) || media_type_of(path) != unknown_media_type;
 }
 
 /// 304 when the client has this very version; true when the answer is complete with it.
@@ -112,7 +119,7 @@ std::string_view media_type_of(std::string_view path) {
             return type;
         }
     }
-    return "application/octet-stream";
+    return unknown_media_type;
 }
 
 Result<StaticFiles> StaticFiles::from_directory(std::string directory) {
@@ -121,7 +128,7 @@ Result<StaticFiles> StaticFiles::from_directory(std::string directory) {
         return fail(ErrorCode::not_found, "api: the web directory has no index.html; run make web",
                     std::move(directory));
     }
-    StaticFiles files{std::span<const EmbeddedFile>()};
+    StaticFiles files{std::span<const BundledFile>()};
     files.directory_ = std::move(directory);
     return files;
 }
@@ -136,18 +143,18 @@ HttpResponse StaticFiles::get(const HttpRequest& request) const {
     if (!path) {
         return problem(404, "there is no such file");
     }
-    return directory_.empty() ? embedded(*path, request) : from_disk(*path, request);
+    return directory_.empty() ? bundled(*path, request) : from_disk(*path, request);
 }
 
-HttpResponse StaticFiles::embedded(std::string_view path, const HttpRequest& request) const {
-    const EmbeddedFile* found = nullptr;
-    for (const EmbeddedFile& file : files_) {
+HttpResponse StaticFiles::bundled(std::string_view path, const HttpRequest& request) const {
+    const BundledFile* found = nullptr;
+    for (const BundledFile& file : files_) {
         if (file.path == path) {
             found = &file;
         }
     }
     if (found == nullptr && path != index_path) {
-        return path.starts_with(hashed_folder) ? problem(404, "there is no such file") : embedded(index_path, request);
+        return names_a_file(path) ? problem(404, "there is no such file") : bundled(index_path, request);
     }
     HttpResponse response = page(path);
     if (found == nullptr) {
@@ -171,8 +178,7 @@ HttpResponse StaticFiles::from_disk(const std::string& path, const HttpRequest& 
     const bool found = ::stat(full.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
                        status.st_size <= static_cast<off_t>(file_bytes_max);
     if (!found) {
-        const bool is_own_path = path != index_path && !path.starts_with(hashed_folder);
-        return is_own_path ? from_disk(std::string(index_path), request) : problem(404, "there is no such file");
+        return names_a_file(path) ? problem(404, "there is no such file") : from_disk(std::string(index_path), request);
     }
     HttpResponse response = page(path);
     const std::string etag =

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "api/embedded_file.h"
+#include "api/bundled_file.h"
 #include "api/http_message.h"
 #include "base/result.h"
 
@@ -16,17 +16,17 @@ class StaticFiles final {
  public:
     static constexpr std::size_t file_bytes_max = 16U << 20U;
 
-    explicit StaticFiles(std::span<const EmbeddedFile> files) : files_(files) {}
+    explicit StaticFiles(std::span<const BundledFile> files) : files_(files) {}
     /// not_found: there is no index.html in it.
     [[nodiscard]] static Result<StaticFiles> from_directory(std::string directory);
 
     [[nodiscard]] HttpResponse get(const HttpRequest& request) const;
 
  private:
-    [[nodiscard]] HttpResponse embedded(std::string_view path, const HttpRequest& request) const;
+    [[nodiscard]] HttpResponse bundled(std::string_view path, const HttpRequest& request) const;
     [[nodiscard]] HttpResponse from_disk(const std::string& path, const HttpRequest& request) const;
 
-    std::span<const EmbeddedFile> files_;
+    std::span<const BundledFile> files_;
     std::string directory_;
 };
 

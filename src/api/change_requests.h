@@ -13,9 +13,9 @@ namespace muster {
 
 /// The routes that change something: attributes, shadows and commands. Each checks what was asked, sends it over the
 /// bus, answers with what came back and writes a line to the audit log. Any thread; all of it outlives the server.
-class CommandRequests final {
+class ChangeRequests final {
  public:
-    CommandRequests(RequestChannel& channel, AuditLog& audit, const Clock& clock)
+    ChangeRequests(RequestChannel& channel, AuditLog& audit, const Clock& clock)
         : channel_(channel), audit_(audit), clock_(clock) {}
 
     void add_routes(std::vector<Route>& routes);

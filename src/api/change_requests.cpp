@@ -1,4 +1,4 @@
-#include "api/command_requests.h"
+#include "api/change_requests.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -8,15 +8,12 @@
 #include "contract/identity.h"
 #include "contract/mqtt_topics.h"
 #include "contract/status_document.h"
+#include "shadow/command.h"
 #include "shadow/documents.h"
 
 namespace muster {
 namespace {
 
-constexpr std::size_t command_name_bytes_max = 64;
-constexpr std::size_t idempotency_key_bytes_max = 64;
-constexpr std::int64_t expires_s_max = 7 * 24 * 3600;
-constexpr std::int64_t timeout_s_max = 24 * 3600;
 constexpr std::uint32_t heartbeat_timeout_s_min = 5;
 constexpr std::uint32_t heartbeat_timeout_s_max = 7 * 24 * 3600;
 
@@ -82,61 +79,27 @@ Result<std::string> shadow_update_from(std::string body) {
     return body;
 }
 
-Result<void> check_range(std::string_view name, std::int64_t value, std::int64_t most) {
-    if (value < 1 || value > most) {
-        return fail(ErrorCode::invalid_argument, "member out of range",
-                    fmt::format("{} must be from 1 to {}", name, most));
-    }
-    return {};
-}
-
-struct Command {
+struct WantedCommand {
     std::string name;
     std::string json;  ///< the body for the shadow role
 };
 
-Result<Command> command_from(const std::string& body, const std::string& created_by) {
-    const auto object = json::parse_object(body);
+/// Checked with the shadow role's own rules; who asks is ours to say, whatever the body says.
+Result<WantedCommand> command_from(const std::string& body, const std::string& created_by) {
+    auto wanted = parse_command_request(body);
+    if (!wanted) {
+        return tl::unexpected(wanted.error());
+    }
+    auto object = json::parse_object(body);
     if (!object) {
         return tl::unexpected(object.error());
     }
-    Command command;
-    std::string idempotency_key;
-    std::int64_t expires_in_s = 300;
-    std::int64_t timeout_s = 60;
-    const auto* parameters = object->if_contains("parameters");
-    const std::array<Result<void>, 8> checks{
-        check_members(*object, {"name", "parameters", "expires_in_s", "timeout_s", "idempotency_key"}),
-        json::read(*object, "name", command.name),
-        json::read(*object, "expires_in_s", expires_in_s),
-        json::read(*object, "timeout_s", timeout_s),
-        json::read(*object, "idempotency_key", idempotency_key),
-        check_range("expires_in_s", expires_in_s, expires_s_max),
-        check_range("timeout_s", timeout_s, timeout_s_max),
-        parameters == nullptr || parameters->is_object()
-            ? Result<void>{}
-            : fail(ErrorCode::invalid_argument, "parameters must be an object")};
-    for (const auto& check : checks) {
-        if (!check) {
-            return tl::unexpected(check.error());
-        }
+    if (auto known = check_members(*object, {"name", "parameters", "expires_in_s", "timeout_s", "idempotency_key"});
+        !known) {
+        return tl::unexpected(known.error());
     }
-    if (command.name.empty() || command.name.size() > command_name_bytes_max ||
-        idempotency_key.size() > idempotency_key_bytes_max) {
-        return fail(ErrorCode::invalid_argument, "name must have 1 to 64 bytes, idempotency_key at most 64");
-    }
-    JsonWriter writer(command.json);
-    writer.begin_object()
-        .member("name", command.name)
-        .key("parameters")
-        .raw(parameters == nullptr ? "{}" : boost::json::serialize(*parameters))
-        .member("expires_in_s", expires_in_s)
-        .member("timeout_s", timeout_s);
-    if (!idempotency_key.empty()) {
-        writer.member("idempotency_key", idempotency_key);
-    }
-    writer.member("created_by", created_by).end_object();
-    return command;
+    (*object)["created_by"] = created_by;
+    return WantedCommand{std::move(wanted->name), boost::json::serialize(*object)};
 }
 
 /// What the shadow role said, as this API says it: refusals become problem details.
@@ -162,12 +125,12 @@ void add_location(HttpResponse& response) {
 
 }  // namespace
 
-void CommandRequests::answer(const Change& change, HttpResponse response) {
+void ChangeRequests::answer(const Change& change, HttpResponse response) {
     audit_.append({clock_.now(), change.token, change.action, change.device, change.detail, response.status});
     change.respond(std::move(response));
 }
 
-void CommandRequests::ask(Change change, const std::string& topic, std::string body) {
+void ChangeRequests::ask(Change change, const std::string& topic, std::string body) {
     std::string device = change.device;
     channel_.ask(std::move(device), topic, std::move(body),
                  [this, change = std::move(change)](Result<ChannelReply> reply) {
@@ -179,7 +142,7 @@ void CommandRequests::ask(Change change, const std::string& topic, std::string b
                  });
 }
 
-void CommandRequests::put_device(ApiRequest request, Respond respond) {
+void ChangeRequests::put_device(ApiRequest request, Respond respond) {
     const std::string id = request.parameters[0];
     Change change{request.caller.name, "device.attributes", id, {}, std::move(respond)};
     auto body = check_device(id).and_then([&] { return attributes_from(request.http.body); });
@@ -194,7 +157,7 @@ void CommandRequests::put_device(ApiRequest request, Respond respond) {
     });
 }
 
-void CommandRequests::patch_shadow(ApiRequest request, Respond respond) {
+void ChangeRequests::patch_shadow(ApiRequest request, Respond respond) {
     const std::string id = request.parameters[0];
     Change change{request.caller.name, "shadow.update", id, {}, std::move(respond)};
     auto body = check_device(id).and_then([&] { return shadow_update_from(std::move(request.http.body)); });
@@ -204,7 +167,7 @@ void CommandRequests::patch_shadow(ApiRequest request, Respond respond) {
     ask(std::move(change), shadow_topic(id, "update"), std::move(*body));
 }
 
-void CommandRequests::delete_shadow(ApiRequest request, Respond respond) {
+void ChangeRequests::delete_shadow(ApiRequest request, Respond respond) {
     const std::string id = request.parameters[0];
     Change change{request.caller.name, "shadow.delete", id, {}, std::move(respond)};
     if (const auto valid = check_device(id); !valid) {
@@ -213,7 +176,7 @@ void CommandRequests::delete_shadow(ApiRequest request, Respond respond) {
     ask(std::move(change), shadow_topic(id, "delete"), {});
 }
 
-void CommandRequests::post_command(ApiRequest request, Respond respond) {
+void ChangeRequests::post_command(ApiRequest request, Respond respond) {
     const std::string id = request.parameters[0];
     Change change{request.caller.name, "command.create", id, {}, std::move(respond)};
     auto command = check_device(id).and_then([&] { return command_from(request.http.body, request.caller.name); });
@@ -224,17 +187,17 @@ void CommandRequests::post_command(ApiRequest request, Respond respond) {
     ask(std::move(change), std::string(create_command_topic), std::move(command->json));
 }
 
-void CommandRequests::add_routes(std::vector<Route>& routes) {
+void ChangeRequests::add_routes(std::vector<Route>& routes) {
     const auto add = [&](std::string_view method, std::string_view pattern,
-                         void (CommandRequests::*member)(ApiRequest, Respond)) {
+                         void (ChangeRequests::*member)(ApiRequest, Respond)) {
         routes.push_back({method, pattern, Role::fleet_operator, [this, member](ApiRequest request, Respond respond) {
                               (this->*member)(std::move(request), std::move(respond));
                           }});
     };
-    add("PUT", "/api/v1/devices/{id}", &CommandRequests::put_device);
-    add("PATCH", "/api/v1/devices/{id}/shadow", &CommandRequests::patch_shadow);
-    add("DELETE", "/api/v1/devices/{id}/shadow", &CommandRequests::delete_shadow);
-    add("POST", "/api/v1/devices/{id}/commands", &CommandRequests::post_command);
+    add("PUT", "/api/v1/devices/{id}", &ChangeRequests::put_device);
+    add("PATCH", "/api/v1/devices/{id}/shadow", &ChangeRequests::patch_shadow);
+    add("DELETE", "/api/v1/devices/{id}/shadow", &ChangeRequests::delete_shadow);
+    add("POST", "/api/v1/devices/{id}/commands", &ChangeRequests::post_command);
 }
 
 }  // namespace muster

@@ -6,7 +6,7 @@
 namespace muster {
 
 /// One file that cmake/embed_files.cmake built into the program.
-struct EmbeddedFile {
+struct BundledFile {
     std::string_view path;  ///< relative, such as "assets/index.js"
     std::string_view etag;  ///< with its quotes
     std::string_view bytes;
@@ -14,8 +14,8 @@ struct EmbeddedFile {
 };
 
 /// The dashboard, empty when it was not built before the program was.
-[[nodiscard]] std::span<const EmbeddedFile> embedded_web();
+[[nodiscard]] std::span<const BundledFile> bundled_web();
 /// openapi.json.
-[[nodiscard]] std::span<const EmbeddedFile> embedded_openapi();
+[[nodiscard]] std::span<const BundledFile> bundled_openapi();
 
 }  // namespace muster
