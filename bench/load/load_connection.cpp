@@ -6,10 +6,10 @@ namespace muster {
 namespace {
 
 constexpr auto version = mqtt::ProtocolVersion::v3_1_1;
-constexpr std::size_t packet_bytes_max = 64 * 1024;
+constexpr std::size_t packet_bytes_max = std::size_t{64} << 10U;
 
 // One thread: one buffer for all connections is enough.
-std::array<char, 64 * 1024> input;
+std::array<char, packet_bytes_max> input;
 std::string output;
 
 }  // namespace

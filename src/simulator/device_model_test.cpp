@@ -1,6 +1,7 @@
 #include "simulator/device_model.h"
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -33,11 +33,11 @@ constexpr std::uint64_t outage_stream = 1000;  ///< and one up for each outage
 std::vector<std::uint16_t> chosen_cohorts(const Scenario& scenario) {
     std::vector<std::uint16_t> chosen;
     const auto cohorts = all_cohorts();
-    for (std::uint16_t i = 0; i < cohorts.size(); ++i) {
+    for (std::size_t i = 0; i < cohorts.size(); ++i) {
         const bool wanted = std::ranges::any_of(
             scenario.regions, [&](const std::string& path) { return region_is_under(cohorts[i].region, path); });
         if (wanted || scenario.regions.empty()) {
-            chosen.push_back(i);
+            chosen.push_back(static_cast<std::uint16_t>(i));
         }
     }
     return chosen;

@@ -304,6 +304,7 @@ void SimulatedDevice::on_connack(const mqtt::Connack& connack) {
 void SimulatedDevice::subscribe() {
     const auto filters = model_.subscriptions();
     std::vector<mqtt::SubscribeEntry> entries;
+    entries.reserve(filters.size());
     for (const std::string& filter : filters) {
         entries.push_back({filter, mqtt::SubscriptionOptions::of_qos(1)});
     }

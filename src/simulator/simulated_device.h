@@ -43,8 +43,8 @@ struct FleetSurroundings {
     TruthLog& truth;
     FleetMetrics metrics;
     LogLimit log_limit{};
-    std::string out{};                 ///< one device's output at a time
-    std::array<char, 64 * 1024> in{};  ///< one device's input at a time
+    std::string out{};                              ///< one device's output at a time
+    std::array<char, std::size_t{64} << 10U> in{};  ///< one device's input at a time
 
     /// Logs why a device cannot connect, now and then.
     void note(const Error& error);
@@ -55,7 +55,7 @@ struct FleetSurroundings {
 class SimulatedDevice final : net::IoHandler, net::Timer, mqtt::ClientListener {
  public:
     /// Beyond it telemetry is dropped; at twice as much the connection is given up.
-    static constexpr std::size_t unsent_bytes_max = 64 * 1024;
+    static constexpr std::size_t unsent_bytes_max = std::size_t{64} << 10U;
 
     /// `number`: place in the fleet, which gives its source address. `plan` and `around` outlive the device.
     SimulatedDevice(const PlannedDevice& plan, std::uint32_t number, FleetSurroundings& around);
