@@ -284,6 +284,11 @@ std::string Api::url() const {
     return fmt::format("http://{}:{}", parts_->address, port());
 }
 
+bool Api::is_operator_token(std::string_view token) const {
+    const auto identity = parts_->dispatcher->tokens().find(token);
+    return identity && identity->role >= Role::fleet_operator;
+}
+
 std::string Api::token(Role role) const {
     return parts_->dispatcher->tokens().first_of(role);
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -60,6 +61,8 @@ class Api final {
     [[nodiscard]] std::string url() const;
     /// The first token of this role, for printing a link to the dashboard; empty when the file has none.
     [[nodiscard]] std::string token(Role role) const;
+    /// Whether the token is one of role operator or admin: the gateway asks it for MQTT operators. Any thread.
+    [[nodiscard]] bool is_operator_token(std::string_view token) const;
     /// Method and path pattern of every row of its table.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const;
 
