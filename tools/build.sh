@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=$1
 shift
+[ $# -gt 0 ] || set -- all
 [ -f "build/$preset/build.ninja" ] || {
     echo "==> Configuring build/$preset"
     log=$(mktemp)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that every relative link and every `path/like/this` in backticks in the tree's Markdown leads to something.
+"""Checks that every relative link and every `path/like/this` in backticks in the tree's Markdown leads to something;
+a path may start at the tree's root or beside the page.
 
 Prints one line a dead link and exits 1; exits 0 when all lead somewhere.
 """
@@ -23,7 +24,7 @@ def main():
             if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
                 dead.append(f"{name}: link to {target} leads nowhere")
         for target in PATH.findall(text):
-            if not (root / target).exists():
+            if not (root / target).exists() and not (page.parent / target).exists():
                 dead.append(f"{name}: names {target}, which is not there")
     print("\n".join(dead), end="\n" if dead else "")
     return 1 if dead else 0

@@ -63,8 +63,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
     if (!is_loopback(listen.address)) {
         return fail(
             ErrorCode::invalid_argument,
-            "api: refusing to listen beyond this machine without TLS, because tokens would cross the network in the "
-            "clear; listen on 127.0.0.1 and put a TLS proxy in front",
+            "api: refusing to listen beyond loopback without TLS, because tokens would cross the network in the clear; "
+            "listen on 127.0.0.1 and put a TLS proxy in front",
             std::string(text));
     }
     return listen;

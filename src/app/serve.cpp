@@ -83,7 +83,7 @@ Result<void> keep(Result<std::unique_ptr<Started>> started, std::unique_ptr<Plac
 
 /// A start-up error that an option can mend says which.
 Result<void> naming(std::string_view option, Result<void> result) {
-    if (!result && (result.error().code == ErrorCode::invalid_argument || result.error().code == ErrorCode::io) &&
+    if (!result && result.error().code != ErrorCode::corrupt &&
         result.error().message().find(option) == std::string::npos) {
         result.error().detail = fmt::format("{} (option {})", result.error().detail, option);
     }

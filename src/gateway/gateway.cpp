@@ -32,7 +32,7 @@ Result<void> check(const GatewayOptions& options) {
     }
     if (!options.listen.is_loopback()) {
         return fail(ErrorCode::forbidden,
-                    "MQTT without TLS is served on this machine only: listen on 127.0.0.1 or [::1] instead",
+                    "MQTT without TLS is served on loopback only, this machine's own: listen on 127.0.0.1 or [::1]",
                     options.listen.to_string());
     }
     return {};

@@ -55,11 +55,11 @@ class Server:
     def start(self):
         endpoints = self.data_dir / "endpoints.json"
         endpoints.unlink(missing_ok=True)
-        self.log = open(self.data_dir.parent / f"{self.data_dir.name}.log", "ab")
-        self.process = subprocess.Popen(
-            [MUSTER, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
-             "--http-listen", self.http_listen, *self.options],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        with open(self.data_dir.parent / f"{self.data_dir.name}.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [MUSTER, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
+                 "--http-listen", self.http_listen, *self.options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: endpoints.exists() or self.process.poll() is not None, "muster serve to be ready")
         if self.process.poll() is not None:
             raise AssertionError(f"muster serve ended with {self.process.returncode}:\n{self.log_text()}")
@@ -78,6 +78,11 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    def end(self):
+        """However a test left it."""
+        if self.process:
+            self.kill()
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -87,7 +92,6 @@ class Server:
                 self.process.kill()
                 self.process.wait()
                 raise AssertionError(f"muster serve did not stop within 60 s:\n{self.log_text()[-3000:]}") from None
-        self.log.close()
         return self.process.returncode
 
     def request(self, method, path, body=None, token=None):
@@ -199,7 +203,7 @@ class Scenario(unittest.TestCase):
 
     def serve(self, *options):
         server = Server(self.folder / "data", *self.serve_options, *options)
-        self.addCleanup(lambda: server.process and server.process.poll() is None and server.kill())
+        self.addCleanup(server.end)
         (self.folder / "data").mkdir(exist_ok=True)
         return server.start()
 

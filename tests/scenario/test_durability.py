@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 
 import harness
 
-ROUNDS = 5
+ROUNDS = 20
 DEVICES = 4
 WINDOW = 20
 
@@ -20,40 +20,37 @@ class Publisher:
         self.device_id = device_id
         self.next_time = start_ms
         self.acknowledged = set()
-        self.sent = {}
-        self.lock = threading.Lock()
+        self.pending = []
         self.stopping = threading.Event()
-        self.window = threading.Semaphore(WINDOW)
         self.client = mqtt.Client(client_id=device_id, clean_session=False)
         self.client.max_inflight_messages_set(WINDOW)
         self.client.reconnect_delay_set(0.1, 0.5)
-        self.client.on_publish = self._on_publish
         self.client.connect_async("127.0.0.1", server.mqtt_port, keepalive=30)
         self.client.loop_start()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
-    def _on_publish(self, _client, _userdata, message_id):
-        with self.lock:
-            time_ms = self.sent.pop(message_id, None)
-            if time_ms is not None:
-                self.acknowledged.add(time_ms)
-        self.window.release()
-
     def _run(self):
         while not self.stopping.is_set():
-            if not self.window.acquire(timeout=0.1):
+            self._collect()
+            if len(self.pending) >= WINDOW or not self.client.is_connected():
+                time.sleep(0.002)
                 continue
-            if not self.client.is_connected():
-                self.window.release()
-                time.sleep(0.01)
-                continue
-            time_ms = self.next_time
+            payload = json.dumps({"ts": self.next_time, "sequence": self.next_time % 1000})
+            message = self.client.publish(f"telemetry/{self.device_id}", payload, qos=1)
+            message.rc = mqtt.MQTT_ERR_SUCCESS  # "not connected" only means that the client sends it on reconnect
+            self.pending.append((message, self.next_time))
             self.next_time += 1
-            payload = json.dumps({"ts": time_ms, "sequence": time_ms % 1000})
-            with self.lock:
-                message = self.client.publish(f"telemetry/{self.device_id}", payload, qos=1)
-                self.sent[message.mid] = time_ms
+        self._collect()
+
+    def _collect(self):
+        waiting = []
+        for message, time_ms in self.pending:
+            if message.is_published():
+                self.acknowledged.add(time_ms)
+            else:
+                waiting.append((message, time_ms))
+        self.pending = waiting
 
     def stop(self):
         self.stopping.set()

@@ -1,19 +1,30 @@
-"""Device shadows and commands with real mosquitto clients, over MQTT and REST, through absence and kill -9."""
+"""Device shadows and commands with real MQTT clients, over MQTT and REST, through absence and kill -9."""
 import json
-import subprocess
+import queue
+
+import paho.mqtt.client as mqtt
 
 import harness
 
 
 class Shadow(harness.Scenario):
     def ask(self, server, device_id, operation, payload, answer="accepted"):
-        """Publishes to a shadow topic and returns the answer, by mosquitto's request/response client."""
+        """Publishes to a shadow topic and returns the answer, as one device with one connection would."""
         base = f"$aws/things/{device_id}/shadow/{operation}"
-        done = subprocess.run(["mosquitto_rr", "-h", "127.0.0.1", "-p", str(server.mqtt_port), "-i", device_id, "-q", "1",
-                               "-t", base, "-e", f"{base}/{answer}", "-m", payload, "-W", str(int(harness.PATIENCE_S))],
-                              capture_output=True, text=True, timeout=harness.PATIENCE_S + 5)
-        self.assertEqual(0, done.returncode, done.stderr + server.log_text()[-1000:])
-        return json.loads(done.stdout)
+        answers = queue.Queue()
+        device = mqtt.Client(client_id=device_id)
+        device.on_message = lambda _client, _userdata, message: answers.put(message.payload)
+        device.on_connect = lambda client, *_: client.subscribe(f"{base}/{answer}", qos=1)
+        device.on_subscribe = lambda client, *_: client.publish(base, payload, qos=1)
+        device.connect("127.0.0.1", server.mqtt_port)
+        device.loop_start()
+        try:
+            return json.loads(answers.get(timeout=harness.PATIENCE_S))
+        except queue.Empty:
+            self.fail(f"no {answer} answer to {operation}: {server.log_text()[-1000:]}")
+        finally:
+            device.disconnect()
+            device.loop_stop()
 
     def test_a_device_updates_and_gets_its_shadow(self):
         server = self.serve()
