@@ -27,7 +27,7 @@ unit:  ## the tests that need no server and no browser
 	@cd build/release && $(CTEST) -L 'unit|sim|style'
 
 scenario: web  ## the real binary with real clients and a real browser
-	@tools/build.sh release all
+	@tools/build.sh release muster
 	@cd build/release && $(CTEST) -L scenario
 
 asan: packages-run packages-test  ## the unit and simulation tests under the address and undefined-behaviour sanitizers
@@ -44,16 +44,18 @@ lint: packages-run packages-test packages-lint  ## layers, links, formatting, cl
 format: packages-lint  ## clang-format-19 over the tree
 	@git ls-files '*.h' '*.cpp' | xargs clang-format-19 -i
 
-sim: packages-run packages-test  ## the seeded presence simulation; SEED=… and SCHEDULES=… choose what it runs
+sim: packages-run packages-test  ## the seeded presence simulation; SEED=… plays one world and prints it, RUNS=… plays so many
 	@tools/build.sh release muster_sim_test
-	@MUSTER_SIM_SEED=$(SEED) MUSTER_SIM_SCHEDULES=$(SCHEDULES) build/release/tests/sim/muster_sim_test
+	@$(if $(SEED),MUSTER_SIM_SEED=$(SEED)) $(if $(RUNS),MUSTER_SIM_RUNS=$(RUNS)) build/release/tests/sim/muster_sim_test
 
 fuzz: packages-run packages-lint  ## every fuzz target for SECONDS seconds (60) under libFuzzer
 	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
 
-bench: packages-run packages-test packages-bench web  ## CPU, latency and memory beside Debian's mosquitto; ROUNDS=…
-	@tools/build.sh release all bench
-	@/usr/bin/python3 bench/run.py --muster build/release/src/app/muster --build build/release
+bench: packages-run packages-test packages-bench web  ## CPU, latency and memory beside Debian's mosquitto; ROUNDS=… (3)
+	@tools/build.sh release muster_benches
+	@/usr/bin/python3 bench/run_gateway_bench.py --load build/release/bench/load/muster_load \
+	    --muster build/release/src/app/muster --mosquitto "$$(PATH=$$PATH:/usr/sbin command -v mosquitto)" \
+	    --rounds $(or $(ROUNDS),3)
 
 ci:  ## what .ci/run runs
 	@.ci/run

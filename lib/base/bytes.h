@@ -8,7 +8,8 @@
 
 namespace muster {
 
-// Muster's own formats (bus headers, snapshots, stored rows) are little-endian; MQTT is big-endian and has its own codec.
+// Muster's own formats (bus headers, snapshots, stored rows) are little-endian; MQTT is big-endian and has its own
+// codec.
 
 /// Appends fixed-width little-endian numbers and length-prefixed strings to a string it does not own.
 class ByteWriter {
@@ -37,8 +38,8 @@ class ByteWriter {
     std::string& out_;
 };
 
-/// Reads what ByteWriter wrote from bytes that may be wrong: after the first short read `ok()` is false and every further
-/// read gives zero or an empty view, so that a decoder checks once at its end.
+/// Reads what ByteWriter wrote from bytes that may be wrong: after the first short read `ok()` is false and every
+/// further read gives zero or an empty view, so that a decoder checks once at its end.
 class ByteReader {
  public:
     explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}

@@ -22,8 +22,8 @@ Gauge& MetricRegistry::gauge(const std::string& name, const std::string& help, c
     return prometheus::BuildGauge().Name(name).Help(help).Register(*registry_).Add(labels);
 }
 
-Histogram& MetricRegistry::histogram(const std::string& name, const std::string& help, const std::vector<double>& buckets,
-                                     const Labels& labels) {
+Histogram& MetricRegistry::histogram(const std::string& name, const std::string& help,
+                                     const std::vector<double>& buckets, const Labels& labels) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(labels, buckets);
 }
 

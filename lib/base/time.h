@@ -11,10 +11,15 @@ using Seconds = std::chrono::seconds;
 /// A point of wall-clock time, UTC, to the millisecond: the resolution of every record and document.
 using Timestamp = std::chrono::sys_time<Millis>;
 
-[[nodiscard]] constexpr std::int64_t to_epoch_ms(Timestamp time) { return time.time_since_epoch().count(); }
-[[nodiscard]] constexpr Timestamp from_epoch_ms(std::int64_t ms) { return Timestamp(Millis(ms)); }
+[[nodiscard]] constexpr std::int64_t to_epoch_ms(Timestamp time) {
+    return time.time_since_epoch().count();
+}
+[[nodiscard]] constexpr Timestamp from_epoch_ms(std::int64_t ms) {
+    return Timestamp(Millis(ms));
+}
 
-/// The only way to learn the time outside lib/net. The real one is net::SystemClock; a test moves a ManualClock by hand.
+/// The only way to learn the time outside lib/net. The real one is net::SystemClock; a test moves a ManualClock by
+/// hand.
 class Clock {
  public:
     virtual ~Clock() = default;

@@ -30,6 +30,9 @@ tl::unexpected<Error> listen_failure(const Address& address, int error) {
 // A second program of the same user could share the port by SO_REUSEPORT unnoticed; this bind, without it, notices.
 Result<void> check_free(const Address& address) {
     const Descriptor probe(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!probe) {
+        return listen_failure(address, errno);
+    }
     const int on = 1;
     (void)::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (::bind(probe.get(), address.get(), address.size()) != 0) {

@@ -127,6 +127,7 @@ Result<void> RocksDatabase::open_database() {
 
 Result<void> RocksDatabase::open_families(const std::vector<std::string>& names) {
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    descriptors.reserve(names.size());
     for (const std::string& name : names) {
         descriptors.emplace_back(name, options_of(name));
     }
@@ -201,6 +202,7 @@ Result<void> RocksDatabase::drop_family(const std::string& name) {
 std::vector<std::string> RocksDatabase::family_names() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> names;
+    names.reserve(families_.size());
     for (const auto& [name, handle] : families_) {
         names.push_back(name);
     }

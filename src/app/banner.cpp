@@ -23,10 +23,12 @@ std::string banner(const Endpoints& endpoints, std::string_view version) {
         "  MQTT        {}\n",
         version,
         endpoints.simulated_devices == 0 ? "" : fmt::format(", with {} simulated devices", endpoints.simulated_devices),
-        endpoints.http, endpoints.token, endpoints.http, (endpoints.data_directory / "tokens.json").string(), endpoints.mqtt);
+        endpoints.http, endpoints.token, endpoints.http, (endpoints.data_directory / "tokens.json").string(),
+        endpoints.mqtt);
     out += fmt::format(
         "\nConnect a device by hand; Ctrl-C kills it, and its will is executed:\n"
-        "  while sleep 2; do echo '{{\"battery\":87,\"temperature\":21.5}}'; done | mosquitto_pub -h {} -p {} -i my-device -l "
+        "  while sleep 2; do echo '{{\"battery\":87,\"temperature\":21.5}}'; done | mosquitto_pub -h {} -p {} -i "
+        "my-device -l "
         "-t telemetry/my-device --will-topic status/my-device --will-payload OFFLINE\n"
         "\nCtrl-C stops Muster; its data stays in {}.\n",
         host, port, endpoints.data_directory.string());

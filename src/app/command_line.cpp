@@ -33,7 +33,8 @@ void add_serve(CLI::App& app, ServeOptions& options) {
     serve->footer(
         "Example:\n  muster serve --simulate 1000\n"
         "starts everything on this machine with 1,000 simulated devices and prints where to look.\n"
-        "Each option can also stand in the environment (MUSTER_DATA_DIR, …) or, under [serve], in a TOML file given by\n"
+        "Each option can also stand in the environment (MUSTER_DATA_DIR, …) or, under [serve], in a TOML file given "
+        "by\n"
         "--config; the command line wins over the environment, the environment over the file.");
     serve->add_option("--data-dir", options.data_directory, "Where everything is kept; made when it is not there")
         ->envname("MUSTER_DATA_DIR")
@@ -44,8 +45,9 @@ void add_serve(CLI::App& app, ServeOptions& options) {
     serve->add_option("--http-listen", options.http_listen, "Address and port for the API and the dashboard")
         ->envname("MUSTER_HTTP_LISTEN")
         ->capture_default_str();
-    serve->add_option("--heartbeat-timeout", options.heartbeat_timeout_s,
-                      "Seconds of silence after which a device is offline; a device's own setting wins")
+    serve
+        ->add_option("--heartbeat-timeout", options.heartbeat_timeout_s,
+                     "Seconds of silence after which a device is offline; a device's own setting wins")
         ->check(CLI::Range(1, 7 * 86'400))
         ->envname("MUSTER_HEARTBEAT_TIMEOUT")
         ->capture_default_str();
@@ -56,12 +58,15 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->check(CLI::Range(1, 64))
         ->envname("MUSTER_GATEWAY_THREADS")
         ->capture_default_str();
-    serve->add_option("--partitions", options.partitions, "Partitions of the bus; fixed once the data directory has data")
+    serve
+        ->add_option("--partitions", options.partitions,
+                     "Partitions of the bus; fixed once the data directory has data")
         ->check(CLI::Range(1, 1024))
         ->envname("MUSTER_PARTITIONS")
         ->capture_default_str();
-    serve->add_option("--commit-interval-ms", options.commit_interval_ms,
-                      "Longest wait for others before the bus writes to disk, which is before QoS 1 is acknowledged")
+    serve
+        ->add_option("--commit-interval-ms", options.commit_interval_ms,
+                     "Longest wait for others before the bus writes to disk, which is before QoS 1 is acknowledged")
         ->check(CLI::Range(1, 10))
         ->envname("MUSTER_COMMIT_INTERVAL_MS")
         ->capture_default_str();
@@ -79,8 +84,9 @@ void add_serve(CLI::App& app, ServeOptions& options) {
     serve->add_option("--simulate-seed", options.simulate_seed, "The same seed gives the same fleet")
         ->capture_default_str()
         ->group("Simulated fleet");
-    serve->add_option("--simulate-outage", options.simulate_outages,
-                      "region@start+seconds:share; default: a region loses 60 % of its devices after 60 s for 120 s")
+    serve
+        ->add_option("--simulate-outage", options.simulate_outages,
+                     "region@start+seconds:share; default: a region loses 60 % of its devices after 60 s for 120 s")
         ->check(checked_by(parse_outage))
         ->group("Simulated fleet");
 }
@@ -125,8 +131,9 @@ void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts)
     command->add_option("--telemetry-interval", texts.telemetry_interval, "Time between two samples of a device")
         ->check(checked_by(parse_duration))
         ->capture_default_str();
-    command->add_option("--outage", texts.outages,
-                        "region@start+duration:share (repeatable); default: the largest region, 60 s to 180 s, 60 %")
+    command
+        ->add_option("--outage", texts.outages,
+                     "region@start+duration:share (repeatable); default: the largest region, 60 s to 180 s, 60 %")
         ->check(checked_by(parse_outage));
     command->add_option("--storm", texts.storms, "start:share (repeatable): all break at one instant and come back")
         ->check(checked_by(parse_storm));

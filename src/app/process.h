@@ -6,11 +6,11 @@ namespace muster {
 
 // What the process as a whole does with its kernel: signals and limits. Main thread only.
 
-/// Blocks SIGINT and SIGTERM in this thread and those it starts, so that wait_for_stop() alone gets them; ignores SIGPIPE.
-/// Called before the first thread is started.
+/// Blocks SIGINT and SIGTERM in this thread and those it starts, so that wait_for_stop() alone gets them; ignores
+/// SIGPIPE. Called before the first thread is started.
 void hold_signals();
-/// Returns at the first SIGINT or SIGTERM, or when `seconds` have passed (0 = never). A second signal ends the process at
-/// once: what is stored is safe at any instant (G2).
+/// Returns at the first SIGINT or SIGTERM, or when `seconds` have passed (0 = never). A second signal ends the process
+/// at once: what is stored is safe at any instant (G2).
 void wait_for_stop(std::int64_t seconds = 0);
 /// Raises the limit of open files to what the system allows and returns it: each connection needs one.
 std::uint64_t raise_open_files_limit();

@@ -8,11 +8,13 @@ namespace muster::bus_topics {
 // DESIGN 3.2. All have the same number of partitions.
 inline constexpr std::string_view events = "muster.events";
 inline constexpr std::string_view requests = "muster.requests";
-inline constexpr std::string_view status = "muster.status";      ///< key device id, value StatusDocument JSON, compacted
-inline constexpr std::string_view regions = "muster.regions";    ///< key "partition:region", value RegionCounts JSON, compacted
+inline constexpr std::string_view status = "muster.status";  ///< key device id, value StatusDocument JSON, compacted
+inline constexpr std::string_view regions =
+    "muster.regions";  ///< key "partition:region", value RegionCounts JSON, compacted
 inline constexpr std::string_view alerts = "muster.alerts";      ///< key incident id, value Incident JSON, compacted
 inline constexpr std::string_view messages = "muster.messages";  ///< key MQTT topic, ordinary publishes, short
-inline constexpr std::string_view retained = "muster.retained";  ///< key MQTT topic, retained messages, compacted; tombstone = cleared
+inline constexpr std::string_view retained =
+    "muster.retained";  ///< key MQTT topic, retained messages, compacted; tombstone = cleared
 
 [[nodiscard]] inline std::string downlink(std::string_view gateway) {
     return std::string("muster.downlink.").append(gateway);

@@ -20,10 +20,10 @@ enum class DownlinkKind : std::uint8_t {
 struct DownlinkHeader {
     DownlinkKind kind = DownlinkKind::publish;
     std::uint8_t qos = 0;
-    std::uint16_t status = 0;         ///< reply: HTTP status
-    SessionEpoch epoch = 0;           ///< only to this session; 0 = to whichever is there
-    std::uint64_t correlation = 0;    ///< reply: EventHeader::sequence of the request
-    std::string_view topic;           ///< publish: MQTT topic
+    std::uint16_t status = 0;       ///< reply: HTTP status
+    SessionEpoch epoch = 0;         ///< only to this session; 0 = to whichever is there
+    std::uint64_t correlation = 0;  ///< reply: EventHeader::sequence of the request
+    std::string_view topic;         ///< publish: MQTT topic
 };
 
 inline constexpr std::string_view downlink_header_name = "muster";

@@ -8,8 +8,8 @@ namespace muster {
 
 inline constexpr std::size_t device_id_bytes_max = 128;
 
-/// Orders the sessions of one device: every CONNECT gets a larger one than any before, across gateways and restarts (G3).
-/// 0 means none.
+/// Orders the sessions of one device: every CONNECT gets a larger one than any before, across gateways and restarts
+/// (G3). 0 means none.
 using SessionEpoch = std::uint64_t;
 
 /// A gateway's start number: grows with every start of the process that has this gateway's name.

@@ -11,7 +11,8 @@ enum class TopicClass : std::uint8_t {
     telemetry,  ///< telemetry/{id}
     status,     ///< status/{id}
     request,    ///< $aws/things/{id}/… or $aws/commands/things/{id}/…: to the shadow role
-    reserved,   ///< any other topic that begins with '$', or telemetry/, status/ of no valid id: nobody may publish to it
+    reserved,   ///< any other topic that begins with '$', or telemetry/, status/ of no valid id: nobody may publish to
+                ///< it
     ordinary,   ///< between clients
 };
 
@@ -28,7 +29,8 @@ struct ClassifiedTopic {
 /// "$aws/things/{device}/shadow/{operation}", operation e.g. "update/accepted".
 [[nodiscard]] std::string shadow_topic(std::string_view device, std::string_view operation);
 /// "$aws/commands/things/{device}/executions/{execution}/{operation}", operation e.g. "request/json".
-[[nodiscard]] std::string command_topic(std::string_view device, std::string_view execution, std::string_view operation);
+[[nodiscard]] std::string command_topic(std::string_view device, std::string_view execution,
+                                        std::string_view operation);
 /// "$aws/events/presence/{connected|disconnected}/{device}".
 [[nodiscard]] std::string presence_topic(std::string_view event, std::string_view device);
 

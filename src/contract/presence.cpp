@@ -46,9 +46,12 @@ std::string_view name_of(Cause cause) {
 
 std::string_view name_of(Overlay overlay) {
     switch (overlay) {
-        case Overlay::flapping: return "flapping";
-        case Overlay::sleeping: return "sleeping";
-        case Overlay::maintenance: return "maintenance";
+        case Overlay::flapping:
+            return "flapping";
+        case Overlay::sleeping:
+            return "sleeping";
+        case Overlay::maintenance:
+            return "maintenance";
     }
     return "none";
 }

@@ -32,7 +32,9 @@ enum class Cause : std::uint8_t {
 /// Bits that lie over a state.
 enum class Overlay : std::uint8_t { flapping = 1, sleeping = 2, maintenance = 4 };
 using Overlays = std::uint8_t;
-[[nodiscard]] constexpr bool has(Overlays set, Overlay one) { return (set & static_cast<Overlays>(one)) != 0; }
+[[nodiscard]] constexpr bool has(Overlays set, Overlay one) {
+    return (set & static_cast<Overlays>(one)) != 0;
+}
 
 [[nodiscard]] std::string_view name_of(PresenceState state);
 [[nodiscard]] std::string_view name_of(Cause cause);

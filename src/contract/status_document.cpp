@@ -63,8 +63,8 @@ Result<DeviceAttributes> read_attributes(const boost::json::object& object) {
         return fail(ErrorCode::malformed, "region must be a path of [a-z0-9_-] segments, such as in/karnataka/ka-04",
                     attributes.region);
     }
-    for (const auto& [key, target] : {std::pair<std::string_view, double*>{"lat", &attributes.latitude},
-                                      {"lon", &attributes.longitude}}) {
+    for (const auto& [key, target] :
+         {std::pair<std::string_view, double*>{"lat", &attributes.latitude}, {"lon", &attributes.longitude}}) {
         if (auto read = json::read(object, key, *target); !read) {
             return tl::unexpected(read.error());
         }

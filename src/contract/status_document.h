@@ -11,8 +11,8 @@
 
 namespace muster {
 
-/// What is known of a device apart from its presence: set by an operator (attributes record) or declared by the device in
-/// its birth message; the operator's word wins, field by field.
+/// What is known of a device apart from its presence: set by an operator (attributes record) or declared by the device
+/// in its birth message; the operator's word wins, field by field.
 struct DeviceAttributes {
     std::string region;  ///< is_valid_region, or empty
     std::string model;
@@ -35,20 +35,20 @@ struct StatusDocument {
     PresenceState previous = PresenceState::never_seen;
     Cause cause = Cause::none;
     Overlays overlays = 0;
-    Timestamp since{};               ///< when the state began, by the records' time
-    Timestamp last_seen{};           ///< last record of a session of the device; epoch 0 = never
-    SessionEpoch epoch = 0;          ///< of the last session
-    Incarnation incarnation = 0;     ///< of the gateway that held it
-    std::string gateway;             ///< that held the last session
-    std::uint16_t keep_alive_s = 0;  ///< of the last session
-    std::int64_t detected_in_ms = 0; ///< time of the verdict less time of the last evidence to the contrary
-    double flap_penalty = 0;         ///< at `since`
-    std::uint32_t disconnects = 0;   ///< since first seen
+    Timestamp since{};                ///< when the state began, by the records' time
+    Timestamp last_seen{};            ///< last record of a session of the device; epoch 0 = never
+    SessionEpoch epoch = 0;           ///< of the last session
+    Incarnation incarnation = 0;      ///< of the gateway that held it
+    std::string gateway;              ///< that held the last session
+    std::uint16_t keep_alive_s = 0;   ///< of the last session
+    std::int64_t detected_in_ms = 0;  ///< time of the verdict less time of the last evidence to the contrary
+    double flap_penalty = 0;          ///< at `since`
+    std::uint32_t disconnects = 0;    ///< since first seen
     Timestamp first_seen{};
-    std::string client_address;      ///< of the last session, "address:port"
-    std::string protocol;            ///< "3.1.1" or "5.0"
+    std::string client_address;  ///< of the last session, "address:port"
+    std::string protocol;        ///< "3.1.1" or "5.0"
     DeviceAttributes attributes;
-    std::int64_t offset = 0;         ///< of the muster.events record that caused it
+    std::int64_t offset = 0;  ///< of the muster.events record that caused it
 };
 
 /// One line of JSON, fields in a fixed order: the same document always gives the same bytes (G9).

@@ -53,6 +53,12 @@ class FakeBus final : public Bus {
         const std::lock_guard lock(mutex_);
         holds_back_ = true;
     }
+    /// Ticks too; else they are durable at once and no test need count them.
+    void hold_back_ticks() {
+        hold_back();
+        const std::lock_guard lock(mutex_);
+        holds_back_ticks_ = true;
+    }
     /// The oldest `count` records that wait; `last` first when asked, as another partition might be faster.
     void make_durable(std::size_t count = SIZE_MAX, bool newest_first = false);
     /// Everything waiting fails.
@@ -98,6 +104,7 @@ class FakeBus final : public Bus {
     std::vector<Stored> log_;  ///< durable
     std::map<std::pair<std::string, Partition>, Offset> ends_;
     bool holds_back_ = false;
+    bool holds_back_ticks_ = false;
 };
 
 class FakeBus::FakeProducer final : public Producer {
@@ -129,9 +136,12 @@ class FakeBus::FakeProducer final : public Producer {
         stored.header = record.headers.empty() ? std::string_view{} : record.headers[0].value;
         stored.tombstone = record.tombstone;
         bus_.sent_.push_back(stored);
-        if (stored.event().kind == EventKind::tick) {
-            queued_bytes_ -= bytes;  // ticks come when they like: no test waits for them to become durable
+        if (stored.event().kind == EventKind::tick && !bus_.holds_back_ticks_) {
+            queued_bytes_ -= bytes;
             bus_.append(std::move(stored));
+            if (token != 0) {
+                deliveries_.push_back({.token = token, .durable = true});
+            }
         } else {
             bus_.waiting_.push_back({std::move(stored), this, token});
         }
@@ -178,7 +188,11 @@ class FakeBus::FakeProducer final : public Producer {
             deliveries_.push_back({.token = waiting.token, .durable = durable});
         }
     }
-    [[nodiscard]] const std::function<void()>& wake() const { return options_.on_deliveries_ready; }
+    void wake() const {
+        if (options_.on_deliveries_ready) {
+            options_.on_deliveries_ready();
+        }
+    }
 
  private:
     FakeBus& bus_;
@@ -267,7 +281,7 @@ inline void FakeBus::settle(const Waiting& waiting, bool durable) {
     }
     if (waiting.producer != nullptr) {
         waiting.producer->settled(waiting, durable);
-        waiting.producer->wake()();
+        waiting.producer->wake();
     }
 }
 

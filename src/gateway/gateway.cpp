@@ -107,7 +107,8 @@ Result<void> Gateway::State::prepare(Bus& bus, MetricRegistry& registry) {
     if (const Result<void> loaded = downlink->load(bus); !loaded) {
         return loaded;
     }
-    ticker = std::make_unique<Ticker>(context, bus.partitions());
+    ticker = std::make_unique<Ticker>(context, bus.partitions(),
+                                      bus.producer({.name = options.name + "-ticks", .on_deliveries_ready = {}}));
     return make_workers(bus, registry);
 }
 

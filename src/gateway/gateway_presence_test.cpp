@@ -109,6 +109,17 @@ TEST_F(GatewayPresence, every_partition_gets_ticks_that_count) {
     }
 }
 
+TEST_F(GatewayPresence, while_a_tick_is_not_durable_no_further_one_is_sent) {
+    bus.hold_back_ticks();
+    start({.tick_interval = Millis(5)});
+    ASSERT_TRUE(wait([&] { return bus.ticks().size() == 4; }));
+    const Millis since = reactor->monotonic();
+    ASSERT_TRUE(wait([&] { return reactor->monotonic() - since > Millis(100); }));
+    EXPECT_EQ(bus.ticks().size(), 4U);
+    bus.release();
+    EXPECT_TRUE(wait([&] { return bus.ticks().size() > 4; }));
+}
+
 TEST_F(GatewayPresence, a_stop_records_the_end_of_every_session_and_publishes_no_will) {
     start();
     auto one = connect({.id = "dev-1", .will_topic = "status/dev-1", .will_payload = "OFFLINE"});

@@ -1,8 +1,18 @@
 #include "gateway/ticker.h"
 
+#include <array>
+#include <atomic>
+#include <string>
+
 #include "gateway/worker.h"
 
 namespace muster {
+
+struct Ticker::Round {
+    Timestamp time;
+    std::atomic<std::size_t> workers_to_come;
+    std::atomic<bool> is_complete{true};  ///< nobody keeps records for which the bus has no room
+};
 
 void Ticker::start() {
     begin_round();
@@ -22,38 +32,55 @@ void Ticker::on_timer() {
 }
 
 void Ticker::begin_round() {
-    Worker& first = *context_.workers[0];
-    // While a tick cannot go, a further one says nothing more.
-    if (round_under_way_ || first.uplink().kept_records() > 0) {
+    if (round_under_way_ || !is_settled()) {
         return;
     }
     round_under_way_ = true;
-    const Timestamp time = first.reactor().now();
-    auto to_come = std::make_shared<std::atomic<std::size_t>>(context_.workers.size());
+    Worker& first = *context_.workers[0];
+    auto round = std::make_shared<Round>(first.reactor().now(), context_.workers.size());
     for (Worker* worker : context_.workers) {
-        worker->post([this, worker, &first, to_come, time] {
+        worker->post([this, worker, &first, round] {
             worker->uplink().flush();
-            if (to_come->fetch_sub(1) == 1) {
-                first.post([this, time] { tick(time); });
+            if (worker->uplink().kept_records() > 0) {
+                round->is_complete = false;
+            }
+            if (round->workers_to_come.fetch_sub(1) == 1) {
+                first.post([this, round] { end_round(*round); });
             }
         });
     }
 }
 
-void Ticker::tick(Timestamp time) {
+void Ticker::end_round(const Round& round) {
     round_under_way_ = false;
-    Worker& first = *context_.workers[0];
-    UplinkRecord record{.topic = context_.topics.events, .key = {}, .value = {}, .header = {}};
-    record.header.kind = EventKind::tick;
-    record.header.sequence = ++sequence_;
-    record.header.received = time;
-    record.header.incarnation = context_.incarnation;
-    record.header.gateway = context_.options.name;
-    for (Partition partition = 0; partition < partitions_; ++partition) {
-        record.partition = partition;
-        first.uplink().send_control(record);
+    if (round.is_complete) {
+        tick(round.time);
     }
-    first.count_tick();
+}
+
+void Ticker::tick(Timestamp time) {
+    EventHeader header;
+    header.kind = EventKind::tick;
+    header.sequence = ++sequence_;
+    header.received = time;
+    header.incarnation = context_.incarnation;
+    header.gateway = context_.options.name;
+    std::string packed;
+    encode(header, packed);
+    const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, packed}};
+    for (Partition partition = 0; partition < partitions_; ++partition) {
+        const ProducerRecord record{.key = {}, .value = {}, .headers = headers, .time = time, .partition = partition};
+        if (producer_->send(context_.topics.events, record, sequence_)) {
+            ++unsettled_;
+        }
+    }
+    producer_->flush();
+    context_.workers[0]->count_tick();
+}
+
+bool Ticker::is_settled() {
+    producer_->poll([this](const Delivery&) { --unsettled_; });
+    return unsettled_ == 0;
 }
 
 }  // namespace muster

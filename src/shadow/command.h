@@ -22,8 +22,8 @@ namespace muster {
 //     └──▶ EXPIRED   (never handed to a session that listens)
 
 inline constexpr std::size_t command_name_bytes_max = 128;
-inline constexpr std::size_t command_body_bytes_max = 32 * 1024;  ///< of POST …/commands; AWS: 32 KB a payload
-inline constexpr std::size_t command_answer_bytes_max = 16 * 1024;
+inline constexpr std::size_t command_body_bytes_max = 32UL * 1024;  ///< of POST …/commands; AWS: 32 KB a payload
+inline constexpr std::size_t command_answer_bytes_max = 16UL * 1024;
 inline constexpr std::size_t command_steps_max = 16;          ///< further IN_PROGRESS reports restamp the last step
 inline constexpr std::size_t idempotency_key_bytes_max = 64;  ///< as AWS's client token
 inline constexpr std::size_t reason_code_bytes_max = 64;      ///< AWS: StatusReason

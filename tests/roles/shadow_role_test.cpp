@@ -210,7 +210,8 @@ class ShadowRole : public ::testing::Test {
         options.start = ConsumerOptions::Start::latest;
         auto consumer = bus_->consumer(std::move(options));
         EXPECT_TRUE(consumer);
-        EXPECT_TRUE((*consumer)->poll(Millis(0), [](const ConsumerRecord&) {}));  // the first poll says what "latest" is
+        EXPECT_TRUE(
+            (*consumer)->poll(Millis(0), [](const ConsumerRecord&) {}));  // the first poll says what "latest" is
         return std::move(*consumer);
     }
     void produce(TopicId topic, const ProducerRecord& record) {
