@@ -5,9 +5,6 @@
 namespace muster {
 namespace {
 
-// Below it the room of a drained output buffer is not worth giving back: it fits the string itself.
-constexpr std::size_t small_output = 32;
-
 mqtt::ReasonCode reason_of(Cause cause) {
     switch (cause) {
         case Cause::duplicate_client_id:
@@ -32,28 +29,27 @@ mqtt::ReasonCode reason_of(Cause cause) {
 }  // namespace
 
 std::string& Connection::output() {
-    worker_->flush_later(*this);
-    return output_;
+    if (!output_) {
+        output_ = worker_->outputs().lend();
+        worker_->flush_later(*this);
+    }
+    return output_->bytes;
 }
 
 Result<std::size_t> Connection::flush() {
-    if (unsent_bytes() == 0) {
+    if (!output_) {
         return 0;
     }
-    const Result<std::size_t> written = socket_.write(std::string_view(output_).substr(sent_));
+    const Result<std::size_t> written = socket_.write(std::string_view(output_->bytes).substr(output_->sent));
     if (!written) {
         return written.error().code == ErrorCode::would_block ? Result<std::size_t>(0) : written;
     }
-    sent_ += static_cast<std::uint32_t>(*written);
-    if (sent_ == output_.size()) {
-        sent_ = 0;
-        output_.clear();
-        if (output_.capacity() > small_output) {
-            std::string().swap(output_);
-        }
-    } else if (sent_ > output_.size() / 2) {
-        output_.erase(0, sent_);
-        sent_ = 0;
+    output_->sent += *written;
+    if (output_->unsent() == 0) {
+        worker_->outputs().give_back(std::move(output_));
+    } else if (output_->sent > output_->bytes.size() / 2) {
+        output_->bytes.erase(0, output_->sent);
+        output_->sent = 0;
     }
     return written;
 }

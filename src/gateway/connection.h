@@ -19,6 +19,20 @@ namespace muster {
 struct Session;
 class Worker;
 
+/// Names a connection of one worker for as long as it lives: slot and generation.
+struct ConnectionRef {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+};
+
+/// What a connection has not yet written. Lent by its worker's OutputPool while there is anything.
+struct Output {
+    std::string bytes;
+    std::size_t sent = 0;  ///< of these the kernel has so many
+
+    [[nodiscard]] std::size_t unsent() const { return bytes.size() - sent; }
+};
+
 /// Retained messages that a new subscription is still to get; they follow as fast as the client reads.
 struct RetainedBacklog {
     struct Part {
@@ -49,7 +63,7 @@ class Connection final : public net::IoHandler, public net::Timer {
 
     /// Where the protocol's answers go; marks the connection to be flushed at the end of the turn.
     [[nodiscard]] std::string& output();
-    [[nodiscard]] std::size_t unsent_bytes() const { return output_.size() - sent_; }
+    [[nodiscard]] std::size_t unsent_bytes() const { return output_ ? output_->unsent() : 0; }
     /// Writes what it can. Returns how many bytes; closed: the peer has gone.
     [[nodiscard]] Result<std::size_t> flush();
     [[nodiscard]] Result<std::size_t> read(std::span<char> into) const { return socket_.read(into); }
@@ -66,11 +80,11 @@ class Connection final : public net::IoHandler, public net::Timer {
     [[nodiscard]] const net::TcpSocket& socket() const { return socket_; }
 
     // For the worker that serves it.
-    void serve_by(Worker& worker, std::uint32_t slot) {
+    void serve_by(Worker& worker, ConnectionRef ref) {
         worker_ = &worker;
-        slot_ = slot;
+        ref_ = ref;
     }
-    [[nodiscard]] std::uint32_t slot() const { return slot_; }
+    [[nodiscard]] ConnectionRef ref() const { return ref_; }
     [[nodiscard]] bool is_closed() const { return !socket_.is_open(); }
 
     Session* session = nullptr;
@@ -86,10 +100,9 @@ class Connection final : public net::IoHandler, public net::Timer {
     void on_timer() override;
 
     mqtt::ServerConnection protocol_;
-    std::string output_;
+    std::unique_ptr<Output> output_;  ///< null when everything is written
     Worker* worker_ = nullptr;
-    std::uint32_t sent_ = 0;  ///< bytes of output_ that the kernel has
-    std::uint32_t slot_ = 0;
+    ConnectionRef ref_;
     net::TcpSocket socket_;
     Cause ending_cause_ = Cause::none;
 };

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -9,12 +10,6 @@
 #include "gateway/connection.h"
 
 namespace muster {
-
-/// Names a connection of one worker for as long as it lives: slot and generation.
-struct ConnectionRef {
-    std::uint32_t slot = 0;
-    std::uint32_t generation = 0;
-};
 
 /// Owns the connections that one worker serves. One thread. Bounded by connections_max.
 class ConnectionTable final {
@@ -26,27 +21,23 @@ class ConnectionTable final {
         }
         const std::uint32_t slot = free_.back();
         free_.pop_back();
-        slots_[slot].connection = std::move(connection);
-        slots_[slot].connection->serve_by(worker, slot);
-        return *slots_[slot].connection;
+        connection->serve_by(worker, {slot, ++last_generation_});
+        slots_[slot] = std::move(connection);
+        return *slots_[slot];
     }
     [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection) {
-        Slot& slot = slots_[connection.slot()];
-        ++slot.generation;
-        free_.push_back(connection.slot());
-        return std::move(slot.connection);
-    }
-    [[nodiscard]] ConnectionRef ref_to(const Connection& connection) const {
-        return {connection.slot(), slots_[connection.slot()].generation};
+        free_.push_back(connection.ref().slot);
+        return std::move(slots_[connection.ref().slot]);
     }
     /// Null when it is no more.
     [[nodiscard]] Connection* at(ConnectionRef ref) const {
-        return slots_[ref.slot].generation == ref.generation ? slots_[ref.slot].connection.get() : nullptr;
+        Connection* connection = slots_[ref.slot].get();
+        return connection != nullptr && connection->ref().generation == ref.generation ? connection : nullptr;
     }
     /// `visit` may not add connections; it may close the one it is given.
     void for_each(FunctionRef<void(Connection&)> visit) const {
         for (std::size_t i = 0; i < slots_.size(); ++i) {
-            if (Connection* connection = slots_[i].connection.get()) {
+            if (Connection* connection = slots_[i].get()) {
                 visit(*connection);
             }
         }
@@ -54,12 +45,9 @@ class ConnectionTable final {
     [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
 
  private:
-    struct Slot {
-        std::unique_ptr<Connection> connection;
-        std::uint32_t generation = 0;
-    };
-    std::vector<Slot> slots_;
+    std::deque<std::unique_ptr<Connection>> slots_;  ///< a deque: no room for growth that costs more than the content
     std::vector<std::uint32_t> free_;
+    std::uint32_t last_generation_ = 0;
 };
 
 }  // namespace muster

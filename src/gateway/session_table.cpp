@@ -21,20 +21,17 @@ Session& SessionTable::create(const std::string& key, Role role) {
     session.key = &place->first;
     if (free_.empty()) {
         free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-        slots_.emplace_back();
+        slots_.push_back(nullptr);
     }
     session.slot = free_.back();
     free_.pop_back();
-    Slot& slot = slots_[session.slot];
-    slot.session = &session;
-    session.generation = slot.generation;
+    slots_[session.slot] = &session;
+    session.generation = ++last_generation_ & generation_mask;
     return session;
 }
 
 void SessionTable::erase(Session& session) {
-    Slot& slot = slots_[session.slot];
-    slot.session = nullptr;
-    slot.generation = (slot.generation + 1) & generation_mask;
+    slots_[session.slot] = nullptr;
     free_.push_back(session.slot);
     sessions_.erase(sessions_.find(*session.key));
 }
@@ -50,7 +47,7 @@ Session* SessionTable::at(SessionHandle handle) const {
 }
 
 Session* SessionTable::at_slot(std::uint32_t slot) const {
-    return slot < slots_.size() ? slots_[slot].session : nullptr;
+    return slot < slots_.size() ? slots_[slot] : nullptr;
 }
 
 }  // namespace muster

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -37,16 +38,12 @@ class SessionTable final {
         using is_transparent = void;
         std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>{}(key); }
     };
-    struct Slot {
-        Session* session = nullptr;
-        std::uint32_t generation = 0;
-    };
-
     const std::size_t worker_;
     const mqtt::SessionLimits& limits_;
     std::unordered_map<std::string, Session, KeyHash, std::equal_to<>> sessions_;
-    std::vector<Slot> slots_;
+    std::deque<Session*> slots_;  ///< a deque, because a vector's room for growth would cost more than its content
     std::vector<std::uint32_t> free_;
+    std::uint32_t last_generation_ = 0;
 };
 
 }  // namespace muster

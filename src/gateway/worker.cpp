@@ -206,7 +206,7 @@ void Worker::read(Connection& connection) {
     if (unread_.empty()) {
         post([this] { read_rest(); });
     }
-    unread_.push_back(connections_.ref_to(connection));
+    unread_.push_back(connection.ref());
 }
 
 void Worker::read_rest() {
@@ -264,7 +264,7 @@ void Worker::claim(Connection& connection) {
         begin_session(connection, 0);
         return;
     }
-    const ConnectionRef ref = connections_.ref_to(connection);
+    const ConnectionRef ref = connection.ref();
     context_.sessions.claim(connection.admission->key, context_.options.name,
                             [gate = claim_gate_, ref](const Result<SessionEpoch>& epoch) {
                                 if (std::this_thread::get_id() == gate->thread) {
@@ -362,7 +362,7 @@ void Worker::hold(Connection& connection, Connection::Hold reason) {
             held_since_ = reactor_->monotonic();
             reactor_->timers().arm(*retry_timer_, held_since_ + held_retry);
         }
-        held_.push_back(connections_.ref_to(connection));
+        held_.push_back(connection.ref());
     }
     connection.holds |= reason;
 }
@@ -433,7 +433,7 @@ void Worker::collect_mail() {
 void Worker::flush_later(Connection& connection) {
     if (!connection.needs_flush) {
         connection.needs_flush = true;
-        to_flush_.push_back(connections_.ref_to(connection));
+        to_flush_.push_back(connection.ref());
     }
 }
 
@@ -496,7 +496,7 @@ void Worker::flush_output(Connection& connection) {
         }
     }
     if (connection.backlog) {
-        post([this, ref = connections_.ref_to(connection)] {
+        post([this, ref = connection.ref()] {
             if (Connection* waiting = connections_.at(ref)) {
                 flush_later(*waiting);
             }

@@ -13,6 +13,7 @@
 #include "gateway/courier.h"
 #include "gateway/gateway_context.h"
 #include "gateway/mailbox.h"
+#include "gateway/output_pool.h"
 #include "gateway/session_service.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
@@ -48,10 +49,11 @@ class Worker final {
     [[nodiscard]] Uplink& uplink() { return uplink_; }
 
     // For its connections and sessions.
+    [[nodiscard]] OutputPool& outputs() { return outputs_; }
     void on_io(Connection& connection, std::uint32_t events);
     void on_deadline(Connection& connection);
     void flush_later(Connection& connection);
-    void close_later(Connection& connection) { ending_.push_back(connections_.ref_to(connection)); }
+    void close_later(Connection& connection) { ending_.push_back(connection.ref()); }
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
@@ -106,6 +108,7 @@ class Worker final {
     SessionTable sessions_;
     Courier courier_;
     SessionService service_;
+    OutputPool outputs_;
     ConnectionTable connections_;
     std::vector<char> read_buffer_;
     // Each connection at most once in each.
