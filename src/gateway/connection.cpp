@@ -31,13 +31,14 @@ mqtt::ReasonCode reason_of(Cause cause) {
 std::string& Connection::output() {
     if (!output_) {
         output_ = worker_->outputs().lend();
-        worker_->flush_later(*this);
     }
+    worker_->flush_later(*this);
     return output_->bytes;
 }
 
 Result<std::size_t> Connection::flush() {
-    if (!output_) {
+    if (unsent_bytes() == 0) {
+        give_back_output();
         return 0;
     }
     const Result<std::size_t> written = socket_.write(std::string_view(output_->bytes).substr(output_->sent));
@@ -46,12 +47,18 @@ Result<std::size_t> Connection::flush() {
     }
     output_->sent += *written;
     if (output_->unsent() == 0) {
-        worker_->outputs().give_back(std::move(output_));
+        give_back_output();
     } else if (output_->sent > output_->bytes.size() / 2) {
         output_->bytes.erase(0, output_->sent);
         output_->sent = 0;
     }
     return written;
+}
+
+void Connection::give_back_output() {
+    if (output_) {
+        worker_->outputs().give_back(std::move(output_));
+    }
 }
 
 void Connection::end_later(Cause cause) {

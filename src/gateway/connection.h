@@ -98,6 +98,7 @@ class Connection final : public net::IoHandler, public net::Timer {
  private:
     void on_io(std::uint32_t events) override;
     void on_timer() override;
+    void give_back_output();
 
     mqtt::ServerConnection protocol_;
     std::unique_ptr<Output> output_;  ///< null when everything is written

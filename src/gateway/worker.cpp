@@ -479,6 +479,7 @@ void Worker::flush_output(Connection& connection) {
     for (int i = 0; i < writes_per_turn; ++i) {
         service_.pump(connection);
         if (connection.unsent_bytes() == 0) {
+            (void)connection.flush();  // gives back a buffer in which nothing came to stand
             return;
         }
         const Result<std::size_t> written = connection.flush();
