@@ -34,6 +34,16 @@ Publish Message::view() const {
     return publish;
 }
 
+Publish Message::view_with_expiry(std::string& block) const {
+    Publish publish = view();
+    if (expiry_s) {
+        block = properties;
+        PropertyWriter(block).number(PropertyId::message_expiry, *expiry_s);
+        publish.properties = Properties(block);
+    }
+    return publish;
+}
+
 bool Message::is_expired(Millis now) const {
     return expiry_s && now >= published + Seconds(*expiry_s);
 }

@@ -22,6 +22,8 @@ struct Message {
 
     /// A view of it as a PUBLISH with the published QoS and retain flag, without packet id and without message expiry.
     [[nodiscard]] Publish view() const;
+    /// The same with its message expiry, for the next hop; `block` holds its properties then.
+    [[nodiscard]] Publish view_with_expiry(std::string& block) const;
     [[nodiscard]] bool is_expired(Millis now) const;
     /// Counted against queue bounds.
     [[nodiscard]] std::size_t bytes() const { return topic.size() + payload.size() + properties.size(); }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,9 +12,10 @@ namespace muster::mqtt {
 
 /// One QoS 1 or 2 message between a session and its client.
 struct PendingMessage {
-    MessagePtr message;  ///< null once `released`
-    std::uint32_t subscription_identifier = 0;
-    std::uint16_t packet_id = 0;  ///< 0 = never sent
+    MessagePtr message;            ///< null once `released`
+    std::string subscription_ids;  ///< encoded properties
+    std::uint64_t number = 0;      ///< names it in the journal
+    std::uint16_t packet_id = 0;   ///< 0 = never sent
     std::uint8_t qos = 0;
     bool retain = false;
     bool released = false;  ///< QoS 2: PUBREC has come, PUBCOMP has not

@@ -130,6 +130,7 @@ Decoded<void> ServerConnection::handle_connect(const PacketView& packet, ServerL
         return refuse(qos_not_supported, "the will's QoS is not supported");
     }
     keep_alive_s_ = connect->keep_alive_s;
+    client_packet_bytes_max_ = connect->properties.number(PropertyId::maximum_packet_size).value_or(0);
     names_auth_method_ = connect->properties.has(PropertyId::authentication_method);
     session_expiry_is_zero_ = connect->properties.number(PropertyId::session_expiry).value_or(0) == 0;
     state_ = State::awaiting_accept;
@@ -171,15 +172,27 @@ Decoded<void> ServerConnection::resolve_alias(Publish& publish) {
     if (aliases_->size() < *alias) {
         aliases_->resize(*alias);
     }
-    std::string& topic = (*aliases_)[*alias - 1];
     if (!publish.topic.empty()) {
-        topic = publish.topic;
-        return {};
+        return set_alias(*alias, publish.topic);
     }
+    const std::string& topic = (*aliases_)[*alias - 1];
     if (topic.empty()) {
         return refuse(protocol_error, "a topic alias is used before it is set");
     }
     publish.topic = topic;
+    return {};
+}
+
+Decoded<void> ServerConnection::set_alias(std::size_t alias, std::string_view topic) {
+    std::string& place = (*aliases_)[alias - 1];
+    std::size_t bytes = topic.size() - place.size();
+    for (const std::string& other : *aliases_) {
+        bytes += other.size();
+    }
+    if (bytes > limits_.topic_alias_bytes_max) {
+        return refuse(quota_exceeded, "the topics behind aliases are too long");
+    }
+    place = topic;
     return {};
 }
 
@@ -214,6 +227,18 @@ void ServerConnection::end(ReasonCode reason, std::string& out, Properties prope
     if (std::exchange(ended_, true)) {
         return;
     }
+    const std::size_t before = out.size();
+    say_end(reason, properties, out);
+    if (!properties.empty() && !may_send(out.size() - before)) {
+        out.resize(before);
+        say_end(reason, {}, out);
+    }
+    if (!may_send(out.size() - before)) {
+        out.resize(before);
+    }
+}
+
+void ServerConnection::say_end(ReasonCode reason, const Properties& properties, std::string& out) const {
     if (answered_) {
         if (version_ == ProtocolVersion::v5) {
             encode(version_, Disconnect{sayable(PacketType::disconnect, reason), properties}, out);

@@ -20,6 +20,7 @@ struct ServerLimits {
     Millis connect_timeout{10'000};               ///< from accept to a complete CONNECT
     std::uint8_t qos_max = 2;           ///< of incoming PUBLISH and wills; announce it in CONNACK (v5 Maximum QoS)
     std::uint16_t topic_alias_max = 0;  ///< incoming aliases a connection; announce it in CONNACK
+    std::size_t topic_alias_bytes_max = 16UL * 1024;  ///< of the topics behind them
 };
 
 /// What a client did. Called from within ServerConnection::receive; packets are views that die when the call returns.
@@ -71,7 +72,8 @@ class ServerConnection final {
     /// the client's.
     void accept(const Connack& connack, Millis now, std::string& out);
     /// Closes with a reason and appends what the protocol says to `out`: CONNACK before accept(), DISCONNECT after it
-    /// in v5, nothing in 3.1.1. Also after on_error, but only once.
+    /// in v5, nothing in 3.1.1. Also after on_error, but only once. Properties for which the client's Maximum Packet
+    /// Size has no room are left out.
     void end(ReasonCode reason, std::string& out, Properties properties = {});
     /// Closes without a word: the socket has gone.
     void close();
@@ -91,6 +93,10 @@ class ServerConnection final {
     [[nodiscard]] bool is_held() const { return held_ || state_ == State::awaiting_accept; }
     [[nodiscard]] ProtocolVersion version() const { return version_; }
     [[nodiscard]] std::uint16_t keep_alive_s() const { return keep_alive_s_; }
+    /// Whether the client takes a packet of this size (v5 Maximum Packet Size, known from on_connect on).
+    [[nodiscard]] bool may_send(std::size_t packet_bytes) const {
+        return client_packet_bytes_max_ == 0 || packet_bytes <= client_packet_bytes_max_;
+    }
     /// Bytes of incomplete or held packets.
     [[nodiscard]] std::size_t pending_bytes() const { return stream_.pending_bytes(); }
 
@@ -101,6 +107,8 @@ class ServerConnection final {
     [[nodiscard]] Decoded<void> handle_publish(const PacketView& packet, ServerListener& listener);
     [[nodiscard]] Decoded<void> handle_disconnect(const PacketView& packet, ServerListener& listener);
     [[nodiscard]] Decoded<void> resolve_alias(Publish& publish);
+    [[nodiscard]] Decoded<void> set_alias(std::size_t alias, std::string_view topic);
+    void say_end(ReasonCode reason, const Properties& properties, std::string& out) const;
     void fail(const ProtocolError& error, ServerListener& listener);
 
     const ServerLimits& limits_;
@@ -110,6 +118,7 @@ class ServerConnection final {
     std::uint16_t keep_alive_s_ = 0;
     ProtocolVersion version_ = ProtocolVersion::v3_1_1;
     State state_ = State::awaiting_connect;
+    std::uint32_t client_packet_bytes_max_ = 0;  ///< 0 = no limit
     bool held_ = false;
     bool said_connect_ = false;  ///< it is MQTT: worth an answer
     bool answered_ = false;      ///< CONNACK with success was sent

@@ -281,6 +281,35 @@ TEST_F(ServerConnectionTest, a_topic_alias_over_the_maximum_or_not_yet_set_is_an
     EXPECT_EQ(listener.events.back(), "error protocol_error");
 }
 
+TEST_F(ServerConnectionTest, the_topics_behind_aliases_are_bounded) {
+    limits_.topic_alias_bytes_max = 5;
+    feed(connect_v5);
+    feed("30 0B 00 04 'long' 03 23 00 01 'x'");
+    feed("30 0B 00 04 'like' 03 23 00 01 'x'");  // in the place of the first
+    EXPECT_EQ(listener_.events.back(), "publish like x");
+    feed("30 09 00 02 'ab' 03 23 00 02 'x'");
+    EXPECT_EQ(listener_.events.back(), "error quota_exceeded");
+}
+
+TEST_F(ServerConnectionTest, the_end_is_said_as_far_as_the_clients_maximum_packet_size_goes) {
+    std::string block;
+    PropertyWriter(block).text(PropertyId::reason_string, "why");
+    const auto said = [&](std::string_view maximum) {
+        ServerConnection connection(limits_, Millis(0));
+        RecordingListener listener;
+        listener.connection = &connection;
+        const std::string packet =
+            "10 13 00 04 'MQTT' 05 02 00 3C 05 27 00 00 00 " + std::string(maximum) + " 00 01 'd'";
+        connection.receive(packet_bytes(packet), Millis(0), listener);
+        listener.out.clear();
+        connection.end(ReasonCode::server_busy, listener.out, Properties(block));
+        return listener.out;
+    };
+    EXPECT_EQ(said("0A"), packet_bytes("E0 08 89 06 1F 00 03 'why'"));
+    EXPECT_EQ(said("09"), packet_bytes("E0 01 89"));
+    EXPECT_EQ(said("02"), "");
+}
+
 TEST_F(ServerConnectionTest, qos_over_the_maximum_is_an_error) {
     limits_.qos_max = 1;
     feed(connect_v5);

@@ -13,22 +13,20 @@ namespace {
 
 /// A PUBLISH of a kept message as this client gets it. Its properties go to `block` when they differ from the kept
 /// ones.
-Publish outgoing(const Message& message, ProtocolVersion version, std::uint32_t subscription_identifier, Millis now,
+Publish outgoing(const Message& message, ProtocolVersion version, std::string_view subscription_ids, Millis now,
                  std::string& block) {
     Publish publish = message.view();
-    if (version != ProtocolVersion::v5 || (!message.expiry_s && subscription_identifier == 0)) {
+    if (version != ProtocolVersion::v5 || (!message.expiry_s && subscription_ids.empty())) {
         return publish;
     }
     block = message.properties;
-    PropertyWriter writer(block);
     if (message.expiry_s) {
         const std::int64_t waited_s = std::chrono::duration_cast<Seconds>(now - message.published).count();
         const std::int64_t left_s = std::int64_t{*message.expiry_s} - std::max<std::int64_t>(waited_s, 0);
-        writer.number(PropertyId::message_expiry, static_cast<std::uint32_t>(std::max<std::int64_t>(left_s, 0)));
+        PropertyWriter(block).number(PropertyId::message_expiry,
+                                     static_cast<std::uint32_t>(std::max<std::int64_t>(left_s, 0)));
     }
-    if (subscription_identifier != 0) {
-        writer.number(PropertyId::subscription_identifier, subscription_identifier);
-    }
+    block += subscription_ids;
     publish.properties = Properties(block);
     return publish;
 }
@@ -120,6 +118,18 @@ struct ServerSession::IncomingIds {
     }
 };
 
+/// Topics for which this connection's client knows an alias: index + 1. At most `max`.
+struct ServerSession::Aliases {
+    std::vector<std::string> topics;
+    std::size_t max = 0;
+};
+
+void add_subscription_id(std::uint32_t id, std::string& subscription_ids) {
+    if (id != 0) {
+        PropertyWriter(subscription_ids).number(PropertyId::subscription_identifier, id);
+    }
+}
+
 AttachOptions AttachOptions::of(const Connect& connect) {
     AttachOptions options;
     options.version = connect.version;
@@ -129,6 +139,8 @@ AttachOptions AttachOptions::of(const Connect& connect) {
     }
     options.session_expiry_s = connect.properties.number(PropertyId::session_expiry).value_or(0);
     options.packet_bytes_max = connect.properties.number(PropertyId::maximum_packet_size).value_or(0);
+    options.topic_alias_max =
+        static_cast<std::uint16_t>(connect.properties.number(PropertyId::topic_alias_maximum).value_or(0));
     options.receive_maximum =
         static_cast<std::uint16_t>(connect.properties.number(PropertyId::receive_maximum).value_or(65'535));
     return options;
@@ -144,6 +156,11 @@ void ServerSession::attach(const AttachOptions& options, Millis now, std::string
     client_packet_bytes_max_ = options.packet_bytes_max;
     window_ = std::min(options.receive_maximum, limits_.in_flight_max);
     attached_ = true;
+    const std::uint16_t aliases = std::min(options.topic_alias_max, limits_.topic_alias_max);
+    if (aliases > 0) {
+        aliases_ = std::make_unique<Aliases>();
+        aliases_->max = aliases;
+    }
     ++attachment_;
     incoming_unanswered_ = incoming_ ? static_cast<std::uint32_t>(incoming_->ids.size()) : 0;
     if (outgoing_) {
@@ -154,6 +171,7 @@ void ServerSession::attach(const AttachOptions& options, Millis now, std::string
 
 void ServerSession::detach() {
     attached_ = false;
+    aliases_.reset();
 }
 
 bool ServerSession::is_empty() const {
@@ -199,6 +217,47 @@ bool ServerSession::fits(const Publish& publish) const {
     return client_packet_bytes_max_ == 0 || encoded_size(version_, publish) <= client_packet_bytes_max_;
 }
 
+std::uint16_t ServerSession::alias_of(std::string_view topic, bool& is_new) {
+    if (!aliases_ || topic.size() > limits_.alias_topic_bytes_max) {
+        return 0;
+    }
+    std::vector<std::string>& topics = aliases_->topics;
+    const auto known = std::find(topics.begin(), topics.end(), topic);
+    is_new = known == topics.end();
+    if (is_new) {
+        if (topics.size() == aliases_->max) {
+            return 0;
+        }
+        topics.emplace_back(topic);
+        return static_cast<std::uint16_t>(topics.size());
+    }
+    return static_cast<std::uint16_t>(known - topics.begin() + 1);
+}
+
+/// It fits(); under an alias if it still does then.
+void ServerSession::send(const Publish& publish, std::string& out) {
+    bool is_new = false;
+    const std::uint16_t alias = alias_of(publish.topic, is_new);
+    if (alias == 0) {
+        encode(version_, publish, out);
+        return;
+    }
+    std::string block(publish.properties.bytes());
+    PropertyWriter(block).number(PropertyId::topic_alias, alias);
+    Publish aliased = publish;
+    aliased.properties = Properties(block);
+    if (!is_new) {
+        aliased.topic = {};
+    }
+    if (!fits(aliased)) {
+        if (is_new) {
+            aliases_->topics.pop_back();
+        }
+        aliased = publish;
+    }
+    encode(version_, aliased, out);
+}
+
 Delivery ServerSession::deliver(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out) {
     if (message.kept_already() != nullptr && message.kept_already()->is_expired(now)) {
         return Delivery::dropped_expired;
@@ -213,9 +272,8 @@ Delivery ServerSession::deliver_at_once(OutgoingMessage& message, const DeliverO
     }
     std::string block;
     Publish publish = message.view();
-    if (version_ == ProtocolVersion::v5 &&
-        (message.kept_already() != nullptr || options.subscription_identifier != 0)) {
-        publish = outgoing(*message.kept(), version_, options.subscription_identifier, now, block);
+    if (version_ == ProtocolVersion::v5 && (message.kept_already() != nullptr || !options.subscription_ids.empty())) {
+        publish = outgoing(*message.kept(), version_, options.subscription_ids, now, block);
     }
     publish.qos = 0;
     publish.packet_id = 0;
@@ -224,7 +282,7 @@ Delivery ServerSession::deliver_at_once(OutgoingMessage& message, const DeliverO
     if (!fits(publish)) {
         return Delivery::dropped_size;
     }
-    encode(version_, publish, out);
+    send(publish, out);
     return Delivery::sent;
 }
 
@@ -243,7 +301,7 @@ Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOpti
     }
     PendingMessage pending;
     pending.message = message.kept();
-    pending.subscription_identifier = options.subscription_identifier;
+    pending.subscription_ids = options.subscription_ids;
     pending.qos = options.qos;
     pending.retain = options.retain;
     outgoing_->waiting_bytes += pending.message->bytes();
@@ -287,8 +345,8 @@ bool ServerSession::send_or_drop(std::size_t index, Millis now, std::string& out
         outgoing_->waiting_bytes -= pending.message->bytes();
     }
     std::string block;
-    Publish publish = outgoing(*pending.message, version_, pending.subscription_identifier, now, block);
-    publish.packet_id = is_first_time ? std::uint16_t{1} : pending.packet_id;
+    Publish publish = outgoing(*pending.message, version_, pending.subscription_ids, now, block);
+    publish.packet_id = pending.packet_id;
     publish.qos = pending.qos;
     publish.retain = pending.retain;
     publish.duplicate = !is_first_time;
@@ -301,7 +359,7 @@ bool ServerSession::send_or_drop(std::size_t index, Millis now, std::string& out
         publish.packet_id = pending.packet_id = take_packet_id();
     }
     ++outgoing_->sent;
-    encode(version_, publish, out);
+    send(publish, out);
     return true;
 }
 

@@ -21,7 +21,9 @@ struct SessionLimits {
     std::size_t queued_messages_max = 1000;  ///< waiting for the window or for the client to come back
     std::size_t queued_bytes_max = 1024UL * 1024;  ///< the same, in bytes
     std::size_t subscriptions_max = 256;
-    std::size_t qos_2_ids_max = 4096;  ///< QoS 2 exchanges that a 3.1.1 client may leave open
+    std::size_t qos_2_ids_max = 4096;    ///< QoS 2 exchanges that a 3.1.1 client may leave open
+    std::uint16_t topic_alias_max = 16;  ///< outgoing aliases a connection, of topics up to alias_topic_bytes_max
+    std::size_t alias_topic_bytes_max = 256;
 };
 
 /// What a connection brings along when it takes up a session.
@@ -29,6 +31,7 @@ struct AttachOptions {
     ProtocolVersion version = ProtocolVersion::v3_1_1;
     std::uint16_t receive_maximum = 65'535;  ///< the client's (v5)
     std::uint32_t packet_bytes_max = 0;      ///< the client's Maximum Packet Size (v5); 0 = none
+    std::uint16_t topic_alias_max = 0;       ///< the client's (v5)
     std::uint32_t session_expiry_s = 0;      ///< 0 = ends with the connection; session_never_expires
 
     /// From a CONNECT: 3.1.1 clean session 0 never expires, 1 expires at once.
@@ -39,10 +42,13 @@ inline constexpr std::uint32_t session_never_expires = 0xFFFF'FFFF;
 
 /// How a message is to reach one session.
 struct DeliverOptions {
-    std::uint8_t qos = 0;  ///< the lesser of the message's and the subscription's
-    bool retain = false;   ///< flag on the wire: retained message at subscribe, or retain as published
-    std::uint32_t subscription_identifier = 0;  ///< v5; 0 = none
+    std::uint8_t qos = 0;            ///< the lesser of the message's and the subscription's
+    bool retain = false;             ///< flag on the wire: retained message at subscribe, or retain as published
+    std::string subscription_ids{};  ///< v5: those of the matching subscriptions, as encoded properties
 };
+
+/// Appends one to DeliverOptions::subscription_ids; 0 is none.
+void add_subscription_id(std::uint32_t id, std::string& subscription_ids);
 
 enum class Delivery : std::uint8_t {
     sent,             ///< appended to the output
@@ -70,7 +76,7 @@ struct IncomingTicket {
 };
 
 /// The state of a client's session that outlives a connection: subscriptions, messages in flight both ways, messages
-/// waiting. Everything is allocated on first use: an idle session without subscriptions is 56 bytes. Lives on its
+/// waiting. Everything is allocated on first use: an idle session without subscriptions is 64 bytes. Lives on its
 /// reactor's thread; outputs are appended to the caller's buffer and only while attached.
 class ServerSession final {
  public:
@@ -131,12 +137,15 @@ class ServerSession final {
     struct Outgoing;
     struct Subscriptions;
     struct IncomingIds;
+    struct Aliases;
 
     Delivery deliver_at_once(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
     Delivery deliver_kept(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
     [[nodiscard]] bool send_or_drop(std::size_t index, Millis now, std::string& out);
     void send_waiting(Millis now, std::string& out);
+    void send(const Publish& publish, std::string& out);
     [[nodiscard]] bool fits(const Publish& publish) const;
+    [[nodiscard]] std::uint16_t alias_of(std::string_view topic, bool& is_new);
     [[nodiscard]] std::uint16_t take_packet_id();
     void release_memory();
     void forget_incoming(std::uint16_t packet_id);
@@ -146,6 +155,7 @@ class ServerSession final {
     std::unique_ptr<Outgoing> outgoing_;
     std::unique_ptr<Subscriptions> subscriptions_;
     std::unique_ptr<IncomingIds> incoming_;  ///< QoS 2
+    std::unique_ptr<Aliases> aliases_;       ///< outgoing, of this connection; made for a client that takes any
     std::uint32_t session_expiry_s_ = 0;
     std::uint32_t client_packet_bytes_max_ = 0;
     std::uint32_t incoming_unanswered_ = 0;

@@ -24,7 +24,7 @@ class ServerSessionTest : public ::testing::Test {
         publish.payload = payload;
         publish.qos = qos;
         OutgoingMessage message(publish, now);
-        return session_.deliver(message, {.qos = qos, .retain = false, .subscription_identifier = 0}, now, out_);
+        return session_.deliver(message, {.qos = qos}, now, out_);
     }
     Delivery deliver_expiring(std::uint32_t seconds) {
         std::string block;
@@ -34,7 +34,7 @@ class ServerSessionTest : public ::testing::Test {
         publish.payload = "x";
         publish.properties = Properties(block);
         OutgoingMessage message(publish, start);
-        return session_.deliver(message, {.qos = 1, .retain = false, .subscription_identifier = 0}, start, out_);
+        return session_.deliver(message, {.qos = 1}, start, out_);
     }
     void attach(AttachOptions options = {}, Millis now = start) { session_.attach(options, now, out_); }
     bool ack(PacketType type, std::uint16_t packet_id, ReasonCode reason = ReasonCode::success) {
@@ -257,7 +257,9 @@ TEST_F(ServerSessionTest, a_subscription_identifier_goes_out_with_the_message) {
     Publish publish;
     publish.topic = "t";
     OutgoingMessage message(publish, start);
-    session_.deliver(message, {.qos = 0, .retain = true, .subscription_identifier = 300}, start, out_);
+    DeliverOptions options{.qos = 0, .retain = true};
+    add_subscription_id(300, options.subscription_ids);
+    session_.deliver(message, options, start, out_);
     const auto got = decode_publish(ProtocolVersion::v5, only_packet(out_));
     ASSERT_TRUE(got);
     EXPECT_EQ(got->properties.number(PropertyId::subscription_identifier), 300U);
@@ -270,7 +272,7 @@ TEST_F(ServerSessionTest, sessions_share_one_copy_of_a_message) {
     publish.topic = "t";
     publish.payload = "x";
     OutgoingMessage message(publish, start);
-    const DeliverOptions options{.qos = 1, .retain = false, .subscription_identifier = 0};
+    const DeliverOptions options{.qos = 1};
     session_.deliver(message, options, start, out_);
     other.deliver(message, options, start, out_);
     EXPECT_EQ(message.kept().use_count(), 3);
@@ -379,8 +381,98 @@ TEST_F(ServerSessionTest, a_connect_says_how_long_its_session_is_kept) {
     EXPECT_EQ(AttachOptions::of(connect).receive_maximum, 5);
 }
 
-TEST_F(ServerSessionTest, an_idle_session_is_56_bytes) {
-    EXPECT_LE(sizeof(ServerSession), 56U);
+TEST_F(ServerSessionTest, every_subscription_identifier_goes_out_with_the_one_copy) {
+    attach({.version = ProtocolVersion::v5});
+    Publish publish;
+    publish.topic = "t";
+    OutgoingMessage message(publish, start);
+    DeliverOptions options{.qos = 1};
+    add_subscription_id(7, options.subscription_ids);
+    add_subscription_id(0, options.subscription_ids);
+    add_subscription_id(300, options.subscription_ids);
+    session_.deliver(message, options, start, out_);
+    const auto got = decode_publish(ProtocolVersion::v5, only_packet(out_));
+    ASSERT_TRUE(got);
+    std::vector<std::uint32_t> ids;
+    for (const Property& property : got->properties) {
+        ids.push_back(property.number);
+    }
+    EXPECT_THAT(ids, ElementsAre(7U, 300U));
+}
+
+class OutgoingAliases : public ServerSessionTest {
+ protected:
+    /// "topic=alias" of each PUBLISH since the last call, without what is absent.
+    std::vector<std::string> topics_sent() {
+        std::vector<std::string> topics;
+        std::string_view rest = out_;
+        while (!rest.empty()) {
+            const Frame frame = next_packet(rest, packet_bytes_ceiling);
+            rest.remove_prefix(frame.size);
+            const Publish publish = decode_publish(ProtocolVersion::v5, frame.packet).value();
+            const auto alias = publish.properties.number(PropertyId::topic_alias);
+            topics.push_back(std::string(publish.topic) + (alias ? "=" + std::to_string(*alias) : ""));
+        }
+        out_.clear();
+        return topics;
+    }
+    Delivery send(std::string_view topic, std::string_view payload = "") {
+        Publish publish;
+        publish.topic = topic;
+        publish.payload = payload;
+        OutgoingMessage message(publish, start);
+        return session_.deliver(message, {}, start, out_);
+    }
+};
+
+TEST_F(OutgoingAliases, a_topic_is_said_once_and_then_by_its_alias_up_to_the_clients_maximum) {
+    attach({.version = ProtocolVersion::v5, .topic_alias_max = 2});
+    for (const char* topic : {"one", "two", "one", "three", "two"}) {
+        EXPECT_EQ(send(topic), Delivery::sent);
+    }
+    EXPECT_THAT(topics_sent(), ElementsAre("one=1", "two=2", "=1", "three", "=2"));
+}
+
+TEST_F(OutgoingAliases, a_client_that_takes_none_gets_none) {
+    attach({.version = ProtocolVersion::v5});
+    send("one");
+    send("one");
+    EXPECT_THAT(topics_sent(), ElementsAre("one", "one"));
+}
+
+TEST_F(OutgoingAliases, a_new_connection_knows_no_alias_of_the_old_one) {
+    attach({.version = ProtocolVersion::v5, .topic_alias_max = 2});
+    send("one");
+    session_.detach();
+    attach({.version = ProtocolVersion::v5, .topic_alias_max = 2});
+    send("one");
+    EXPECT_THAT(topics_sent(), ElementsAre("one=1", "one=1"));
+}
+
+TEST_F(OutgoingAliases, an_alias_that_would_make_the_packet_too_large_is_not_set) {
+    attach({.version = ProtocolVersion::v5, .packet_bytes_max = 10, .topic_alias_max = 2});
+    EXPECT_EQ(send("one", "ab"), Delivery::sent);
+    EXPECT_EQ(send("two"), Delivery::sent);  // that alias is still free
+    EXPECT_THAT(topics_sent(), ElementsAre("one", "two"));
+}
+
+TEST_F(ServerSessionTest, a_message_is_passed_on_with_its_expiry) {
+    std::string block;
+    PropertyWriter(block).user("b", "1").number(PropertyId::message_expiry, 60).user("a", "2");
+    const Will will{.topic = "t", .payload = "x", .properties = Properties(block)};
+    const MessagePtr message = keep_message(will);
+    std::string passed_on;
+    const Publish publish = message->view_with_expiry(passed_on);
+    EXPECT_EQ(publish.properties.number(PropertyId::message_expiry), 60U);
+    std::string names;
+    for (const Property& property : publish.properties) {
+        names += property.text;
+    }
+    EXPECT_EQ(names, "ba");
+}
+
+TEST_F(ServerSessionTest, an_idle_session_is_64_bytes) {
+    EXPECT_LE(sizeof(ServerSession), 64U);
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ bool Courier::route(const mqtt::Publish& publish, Millis now) {
     }
     mqtt::OutgoingMessage message(publish, now);
     for (const mqtt::Subscriber& subscriber : subscribers_) {
-        const mqtt::DeliverOptions options{.qos = std::min(publish.qos, subscriber.options.qos()),
-                                           .retain = subscriber.options.retain_as_published() && publish.retain,
-                                           .subscription_identifier = subscriber.subscription_identifier};
+        mqtt::DeliverOptions options{.qos = std::min(publish.qos, subscriber.options.qos()),
+                                     .retain = subscriber.options.retain_as_published() && publish.retain};
+        mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
         const std::size_t worker = worker_of(subscriber.handle);
         if (worker != worker_) {
             outboxes_[worker].push_back({message.kept(), subscriber.handle, options});
