@@ -1,5 +1,6 @@
 #include "app/process.h"
 
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 

@@ -41,7 +41,7 @@ Result<std::size_t> Connection::flush() {
         give_back_output();
         return 0;
     }
-    const Result<std::size_t> written = socket_.write(std::string_view(output_->bytes).substr(output_->sent));
+    Result<std::size_t> written = socket_.write(std::string_view(output_->bytes).substr(output_->sent));
     if (!written) {
         return written.error().code == ErrorCode::would_block ? Result<std::size_t>(0) : written;
     }

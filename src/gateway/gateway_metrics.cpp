@@ -103,7 +103,7 @@ GatewayMetrics::GatewayMetrics(MetricRegistry& registry, const GatewayContext& c
     }
 }
 
-void GatewayMetrics::counter(const char* name, const char* help, Labels labels, const Count& count) {
+void GatewayMetrics::counter(const char* name, const char* help, const Labels& labels, const Count& count) {
     counters_.push_back({&count, &registry_.counter(name, help, labels)});
 }
 

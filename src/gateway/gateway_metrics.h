@@ -23,7 +23,7 @@ class GatewayMetrics final {
     void show();
 
  private:
-    void counter(const char* name, const char* help, Labels labels, const Count& count);
+    void counter(const char* name, const char* help, const Labels& labels, const Count& count);
     void gauge(const char* name, const char* help, const Labels& labels, std::function<double()> value);
     void add_drops(const std::string& thread, const Tally& tally);
     void add_publishes(const std::string& thread, const Tally& tally);

@@ -145,8 +145,9 @@ class Shadow::Worker final : public RebalanceListener {
         if (!send()) {
             return false;
         }
-        for (const auto& [partition, next] : reached_) {
-            if (!repeat("commit an offset", [&] { return consumer_->commit(bus_topics::requests, partition, next); })) {
+        for (const auto& reached : reached_) {
+            if (!repeat("commit an offset",
+                        [&] { return consumer_->commit(bus_topics::requests, reached.first, reached.second); })) {
                 return false;
             }
         }

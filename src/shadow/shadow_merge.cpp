@@ -115,16 +115,14 @@ ShadowSection difference(const object& desired, const object& reported, const ob
     for (const auto& member : desired) {
         const value* stamps = metadata == nullptr ? nullptr : metadata->if_contains(member.key());
         const value* other = reported.if_contains(member.key());
-        if (other == nullptr) {
-            add(out, member.key(), member.value(), stamps);
-        } else if (member.value().is_object() && other->is_object()) {
+        if (other != nullptr && member.value().is_object() && other->is_object()) {
             const object* inner = stamps == nullptr ? nullptr : stamps->if_object();
             ShadowSection below = difference(member.value().get_object(), other->get_object(), inner);
             if (!below.state.empty()) {
                 out.metadata.emplace(member.key(), std::move(below.metadata));
                 out.state.emplace(member.key(), std::move(below.state));
             }
-        } else if (!same(member.value(), *other)) {
+        } else if (other == nullptr || !same(member.value(), *other)) {
             add(out, member.key(), member.value(), stamps);
         }
     }

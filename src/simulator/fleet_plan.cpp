@@ -51,6 +51,9 @@ std::vector<std::uint32_t> cohort_sizes(std::uint32_t devices, const std::vector
         total += weight(i);
     }
     std::vector<std::uint32_t> sizes(cohorts.size());
+    if (total == 0) {
+        return sizes;
+    }
     std::uint32_t left = devices;
     for (std::size_t i = 0; i < cohorts.size(); ++i) {
         sizes[i] = static_cast<std::uint32_t>(devices * weight(i) / total);

@@ -73,7 +73,7 @@ class BadInput(harness.Scenario):
         self.assertIn("--help", done.stderr)
 
     def test_a_bad_value_names_the_option(self):
-        done = run("serve", "--mqtt-listen", "nonsense")
+        done = run("serve", "--data-dir", str(self.folder / "data"), "--mqtt-listen", "nonsense")
         self.assertEqual(1, done.returncode)
         self.assertIn("nonsense", done.stderr)
 
