@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "contract/bus_topics.h"
 
 namespace muster {
@@ -59,7 +60,7 @@ class Alerts::Worker final {
             }
             *consumer = std::move(*made);
         }
-        thread_ = std::thread([this] { run(); });
+        thread_ = start_thread("alerts", [this] { run(); });
         return {};
     }
 

@@ -20,6 +20,7 @@
 #include "api/request_channel.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace muster {
 namespace {
@@ -28,7 +29,7 @@ namespace {
 class Pacer final {
  public:
     void start(Millis interval, std::function<void()> function) {
-        thread_ = std::thread([this, interval, function = std::move(function)] {
+        thread_ = start_thread("api-pacer", [this, interval, function = std::move(function)] {
             std::unique_lock lock(mutex_);
             while (!wake_.wait_for(lock, interval, [this] { return stopping_; })) {
                 lock.unlock();

@@ -23,6 +23,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace muster {
 namespace {
@@ -437,7 +438,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
     }
     state->accept();
     for (std::size_t i = 0; i < state->shared.options.threads; ++i) {
-        state->threads.emplace_back([raw = state.get()] { raw->context.run(); });
+        state->threads.push_back(start_thread(fmt::format("api-{}", i), [raw = state.get()] { raw->context.run(); }));
     }
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }

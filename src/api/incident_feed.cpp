@@ -1,6 +1,7 @@
 #include "api/incident_feed.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "contract/bus_topics.h"
 
 namespace muster {
@@ -100,7 +101,7 @@ Result<std::unique_ptr<IncidentFeed>> IncidentFeed::start(Bus& bus, IncidentTabl
     }
     std::unique_ptr<IncidentFeed> feed(new IncidentFeed(table, std::move(on_change), metrics));
     feed->consumer_ = std::move(*consumer);
-    feed->thread_ = std::thread([raw = feed.get()] { raw->run(); });
+    feed->thread_ = start_thread("api-incidents", [raw = feed.get()] { raw->run(); });
     return feed;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "contract/bus_topics.h"
 #include "contract/downlink.h"
 
@@ -36,7 +37,7 @@ Result<std::unique_ptr<RequestChannel>> RequestChannel::start(RequestChannelOpti
     if (auto opened = channel->open(bus); !opened) {
         return tl::unexpected(opened.error());
     }
-    channel->thread_ = std::thread([raw = channel.get()] { raw->run(); });
+    channel->thread_ = start_thread("api-requests", [raw = channel.get()] { raw->run(); });
     return channel;
 }
 

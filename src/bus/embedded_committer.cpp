@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/thread.h"
 #include "bus/delivery_box.h"
 #include "bus/embedded_topic.h"
 
@@ -60,7 +61,7 @@ EmbeddedCommitter::EmbeddedCommitter(EmbeddedLog& log, Millis interval, MetricRe
       commit_seconds_(metrics.histogram("muster_bus_commit_seconds", "Time of a synced write",
                                         {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5})),
       last_commit_(SteadyClock::now() - interval),
-      thread_([this] { run(); }) {}
+      thread_(start_thread("bus-commit", [this] { run(); })) {}
 
 EmbeddedCommitter::~EmbeddedCommitter() {
     {

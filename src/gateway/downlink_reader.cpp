@@ -1,6 +1,7 @@
 #include "gateway/downlink_reader.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "contract/bus_topics.h"
 #include "contract/downlink.h"
 #include "contract/event.h"
@@ -50,7 +51,7 @@ Result<void> DownlinkReader::load(Bus& bus) {
 }
 
 void DownlinkReader::start() {
-    thread_ = std::thread([this] { run(); });
+    thread_ = start_thread("mqtt-downlink", [this] { run(); });
 }
 
 void DownlinkReader::stop() {

@@ -1,5 +1,8 @@
 #include "gateway/worker.h"
 
+#include <fmt/format.h>
+
+#include "base/thread.h"
 #include "bus/bus.h"
 
 namespace muster {
@@ -73,7 +76,7 @@ Worker::~Worker() {
 }
 
 void Worker::start() {
-    thread_ = std::thread([this] {
+    thread_ = start_thread(fmt::format("mqtt-{}", number_), [this] {
         {
             const std::lock_guard lock(claim_gate_->mutex);
             claim_gate_->worker = this;

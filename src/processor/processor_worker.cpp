@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/thread.h"
 #include "contract/bus_topics.h"
 #include "processor/snapshot_file.h"
 
@@ -43,7 +44,7 @@ Result<void> ProcessorWorker::start() {
         return tl::unexpected(made.error());
     }
     consumer_ = std::move(*made);
-    thread_ = std::thread([this] { run(); });
+    thread_ = start_thread("processor", [this] { run(); });
     return {};
 }
 

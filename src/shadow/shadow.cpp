@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "contract/bus_topics.h"
 #include "contract/event.h"
 #include "shadow/downlink_sender.h"
@@ -59,7 +60,7 @@ class Shadow::Worker final : public RebalanceListener {
             return tl::unexpected(made.error());
         }
         consumer_ = std::move(*made);
-        thread_ = std::thread([this] { run(); });
+        thread_ = start_thread("shadow", [this] { run(); });
         return {};
     }
 

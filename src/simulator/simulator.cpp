@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace muster {
 namespace {
@@ -144,7 +145,7 @@ void Simulator::run() {
     }
     for (Lane& lane : lanes_) {
         lane.shard->start();
-        lane.thread = std::thread([&reactor = *lane.reactor] { reactor.run(); });
+        lane.thread = start_thread("simulator", [&reactor = *lane.reactor] { reactor.run(); });
     }
 }
 
