@@ -34,12 +34,17 @@ policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
     "${as_root[@]}" chmod +x "$policy"
-    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    policy_made=yes
 fi
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    -o Dpkg::Use-Pty=0 -o APT::Status-Fd=1 "${missing[@]}" |
-    awk -F: '/^(dlstatus|pmstatus):/ { p = int($3); if (p >= last + 10 || p < last) { printf "    %s %d %%\n", $1 == "dlstatus" ? "downloaded" : "installed", p; fflush(); last = p } }'
+# apt's progress goes to a descriptor of its own (3): apt closes the one it is told for the packages' scripts, which need
+# a standard output. The redirection stands inside, because sudo closes descriptors above 2.
+log=$(mktemp)
+trap '"${as_root[@]}" rm -f "$log" ${policy_made:+"$policy"}' EXIT
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive bash -c 'log=$1; shift; exec apt-get install -y -qq --no-install-recommends \
+    -o Dpkg::Use-Pty=0 -o APT::Status-Fd=3 "$@" 3>&1 >>"$log" 2>&1' install "$log" "${missing[@]}" |
+    awk -F: '/^(dlstatus|pmstatus):/ { p = int($3); if (p >= last + 10 || p < last) { printf "    %s %d %%\n", $1 == "dlstatus" ? "downloaded" : "installed", p; fflush(); last = p } }' ||
+    { tail -n 30 "$log" >&2; exit 1; }
 for package in "${missing[@]}"; do
     dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
         { echo "muster: apt-get could not install $package; run 'apt-get install $package' to see why" >&2; exit 1; }
