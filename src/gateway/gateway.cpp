@@ -6,9 +6,11 @@
 #include "gateway/downlink_reader.h"
 #include "gateway/gateway_context.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/session_loader.h"
 #include "gateway/ticker.h"
 #include "gateway/worker.h"
 #include "net/entropy.h"
+#include "net/system_clock.h"
 
 namespace muster {
 namespace {
@@ -134,7 +136,8 @@ Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
         metrics->add_worker(i, workers.back()->tally());
     }
     metrics->add_downlink(downlink->tally());
-    return {};
+    const net::SystemClock clock;
+    return SessionLoader(context, {clock.now(), clock.monotonic()}, registry).load();
 }
 
 void Gateway::State::run() {

@@ -25,6 +25,7 @@ struct GatewayLimits {
     std::size_t control_records_max = 200'000;       ///< a worker: presence records that wait for room on the bus
     std::size_t mailbox_messages_max = 100'000;      ///< a worker: routed to it by other threads
     std::size_t mailbox_bytes_max = 32U << 20U;      ///< the same, in bytes
+    std::size_t session_store_bytes_max = 32U << 20U;  ///< a worker: changes of kept sessions not yet durable
     std::size_t retained_topics_max = 2'000'000;
     std::size_t retained_bytes_max = 512U << 20U;
     std::size_t subscriptions_max = 16'000'000;
@@ -32,7 +33,7 @@ struct GatewayLimits {
     std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
     std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
     mqtt::ServerLimits connection{};
-    mqtt::SessionLimits session{};
+    mqtt::SessionLimits session{.stores_kept = true};
 };
 
 /// What a gateway is told at its start.

@@ -125,7 +125,9 @@ PublishPath::Outcome PublishPath::publish(Session& session, const mqtt::Publish&
         tally_.drop(Drop::bus_full);
         outcome.refused = publish.qos > 0;
     }
+    courier_.ask_receipts(outcome.refused ? 0 : token);
     outcome.congested = !courier_.route(publish, reactor_.monotonic());
+    outcome.records = static_cast<std::uint8_t>(outcome.records + courier_.receipts_asked());
     return outcome;
 }
 
@@ -144,6 +146,7 @@ void PublishPath::publish_will(Session& session, const mqtt::Message& will, Caus
     if (view.retain && !retain(session, view, 0)) {
         tally_.drop(Drop::bus_full);
     }
+    courier_.ask_receipts(0);
     (void)courier_.route(view, reactor_.monotonic());
 }
 

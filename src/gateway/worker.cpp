@@ -1,5 +1,7 @@
 #include "gateway/worker.h"
 
+#include <future>
+
 #include <fmt/format.h>
 
 #include "base/thread.h"
@@ -12,6 +14,7 @@ constexpr Millis accept_retry{100};
 constexpr Millis held_retry{10};
 constexpr Millis held_look_again{1000};
 constexpr int writes_per_turn = 16;
+constexpr std::size_t notes_per_turn = 1000;
 
 }  // namespace
 
@@ -37,10 +40,11 @@ class Worker::RetryTimer final : public net::Timer {
 };
 
 /// Lets answers of the session store in until the worker has gone, whichever thread they come from.
-struct Worker::ClaimGate {
+struct Worker::StoreGate {
     std::mutex mutex;
     Worker* worker = nullptr;  ///< under mutex
     std::thread::id thread;
+    std::vector<bool> stored{};  ///< batches of the journal in their order: durable? under mutex
 };
 
 Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor,
@@ -51,7 +55,7 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
       reactor_(std::move(reactor)),
       acceptor_(std::make_unique<Acceptor>(*this, std::move(listener))),
       retry_timer_(std::make_unique<RetryTimer>(*this)),
-      claim_gate_(std::make_shared<ClaimGate>()),
+      store_gate_(std::make_shared<StoreGate>()),
       mailbox_(mailbox),
       uplink_(bus.producer({.name = fmt::format("{}/{}", context.options.name, number),
                             .queue_bytes_max = context.options.limits.bus_queue_bytes_max,
@@ -63,27 +67,31 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
                                 }}),
               context.options.limits, tally_),
       sessions_(number, context.options.limits.session),
+      journal_(context, number, sessions_, *reactor_, tally_),
       courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_),
-      service_(context, *this, sessions_, uplink_, courier_, *reactor_, tally_),
+      service_(context, *this, sessions_, uplink_, courier_, journal_, *reactor_, tally_),
       read_buffer_(context.options.limits.read_bytes) {
-    courier_.serve(number, sessions_);
+    courier_.serve(number, sessions_, journal_);
     reactor_->at_turn_end([this] { end_turn(); });
 }
 
 Worker::~Worker() {
-    const std::lock_guard lock(claim_gate_->mutex);
-    claim_gate_->worker = nullptr;
+    const std::lock_guard lock(store_gate_->mutex);
+    store_gate_->worker = nullptr;
 }
 
 void Worker::start() {
     thread_ = start_thread(fmt::format("mqtt-{}", number_), [this] {
         {
-            const std::lock_guard lock(claim_gate_->mutex);
-            claim_gate_->worker = this;
-            claim_gate_->thread = std::this_thread::get_id();
+            const std::lock_guard lock(store_gate_->mutex);
+            store_gate_->worker = this;
+            store_gate_->thread = std::this_thread::get_id();
         }
         if (const auto watched = reactor_->add(acceptor_->listener.fd(), *acceptor_, net::io_readable); !watched) {
             spdlog::error("gateway: {}", watched.error().message());
+        }
+        if (!restored_.empty()) {
+            post([this] { note_restored(); });
         }
         reactor_->run(context_.options.pace);
     });
@@ -269,7 +277,7 @@ void Worker::claim(Connection& connection) {
     }
     const ConnectionRef ref = connection.ref();
     context_.sessions.claim(connection.admission->key, context_.options.name,
-                            [gate = claim_gate_, ref](const Result<SessionEpoch>& epoch) {
+                            [gate = store_gate_, ref](const Result<SessionEpoch>& epoch) {
                                 if (std::this_thread::get_id() == gate->thread) {
                                     gate->worker->on_claimed(ref, epoch);
                                     return;
@@ -428,7 +436,79 @@ void Worker::collect_mail() {
     for (const Mailbox::Order& order : mail_.orders) {
         service_.obey(order);
     }
+    for (const Delivery& delivery : mail_.settled) {
+        service_.on_delivery(delivery);
+    }
+    if (!mail_.settled.empty()) {
+        retry_held();
+    }
     mail_.clear();
+}
+
+// ---- kept sessions
+
+void Worker::store_sessions() {
+    journal_.flush([this](std::vector<SessionChange>&& changes) {
+        context_.sessions.store(context_.options.name, std::move(changes),
+                                [gate = store_gate_](const Result<void>& stored) {
+                                    const std::lock_guard lock(gate->mutex);
+                                    gate->stored.push_back(stored.has_value());
+                                    Worker* worker = gate->worker;
+                                    if (worker != nullptr && gate->stored.size() == 1) {
+                                        worker->post([worker] { worker->collect_stored(); });
+                                    }
+                                });
+    });
+}
+
+void Worker::collect_stored() {
+    std::vector<bool> stored;
+    {
+        const std::lock_guard lock(store_gate_->mutex);
+        stored.swap(store_gate_->stored);
+    }
+    for (const bool durable : stored) {
+        journal_.on_stored(durable, [this](const Delivery& delivery) { service_.on_delivery(delivery); });
+    }
+    if (!stored.empty()) {
+        retry_held();
+    }
+}
+
+Session& Worker::restore(const std::string& key, Role role, bool was_connected) {
+    Session& session = sessions_.create(key, role);
+    session.is_stored = true;
+    if (was_connected) {
+        restored_.push_back(sessions_.handle_of(session));
+    }
+    tally_.sessions.set(sessions_.size());
+    return session;
+}
+
+// They are away since the start: a part a turn, so that the store is not flooded.
+void Worker::note_restored() {
+    for (std::size_t i = 0; i < notes_per_turn && !restored_.empty() && !stopping_; ++i) {
+        if (Session* session = sessions_.at(restored_.back())) {
+            journal_.note(*session);
+        }
+        restored_.pop_back();
+    }
+    if (restored_.empty()) {
+        restored_.shrink_to_fit();
+    } else if (!stopping_) {
+        post([this] { note_restored(); });
+    }
+}
+
+// For everything handed to the store so far.
+void Worker::wait_for_store() {
+    auto reached = std::make_shared<std::promise<void>>();
+    std::future<void> end = reached->get_future();
+    context_.sessions.store(context_.options.name, {}, [reached](const Result<void>&) { reached->set_value(); });
+    if (end.wait_for(context_.options.stop_timeout) != std::future_status::ready) {
+        spdlog::error("gateway: the session store does not answer: what kept sessions were last told may be lost");
+    }
+    collect_stored();
 }
 
 // ---- end of a turn
@@ -444,10 +524,13 @@ void Worker::end_turn() {
     tally_.turns.add();
     do {
         close_ending();
-        courier_.hand_over([this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); });
+        const auto wake = [this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); };
+        courier_.hand_over(wake);
+        journal_.hand_over(wake);
+        store_sessions();
         uplink_.flush();
         flush_outputs();
-    } while (!ending_.empty());
+    } while (!ending_.empty() || journal_.has_changes());
     closed_.clear();
 }
 
@@ -518,12 +601,15 @@ void Worker::stop_in_thread() {
     (void)uplink_.drain(context_.options.stop_timeout);
     poll_deliveries();
     end_turn();
+    wait_for_store();
+    end_turn();
     connections_.for_each([this](Connection& connection) { close(connection, Cause::server_shutdown); });
     ending_.clear();
     end_turn();
     if (const auto drained = uplink_.drain(context_.options.stop_timeout); !drained) {
         spdlog::error("gateway: records of sessions that ended may be lost: {}", drained.error().message());
     }
+    wait_for_store();
     reactor_->stop();
 }
 
