@@ -21,7 +21,8 @@
 
 namespace muster {
 
-/// Epochs from a counter, kept sessions in memory; when batches are stored the test decides: at once, or when it says so.
+/// Epochs from a counter, kept sessions in memory; when batches are stored the test decides: at once, or when it says
+/// so.
 class CountingSessionStore final : public SessionStore {
  public:
     using Sessions = std::map<std::string, StoredSession>;

@@ -2,7 +2,6 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-
 #include "gateway/gateway_fixture_test.h"
 #include "gateway/session_codec.h"
 
@@ -16,16 +15,16 @@ using Received = TestClient::Received;
 class KeptSessions : public GatewayFixture {
  protected:
     /// A kept session with this subscription, whose client has gone.
-    void leave_behind(const std::string& id, std::string_view filter, std::uint8_t qos) {
+    void leave_behind(const std::string& id) {
         auto client = connect({.id = id, .clean = false});
-        subscribe(*client, filter, qos);
+        subscribe(*client, "news/#", 1);
         client->vanish();
         ASSERT_TRUE(wait([&] { return gateway->connections() == 0; }));
     }
-    void publish(const std::string& topic, const std::vector<std::string>& payloads, std::uint8_t qos) {
+    void publish(const std::string& topic, const std::vector<std::string>& payloads) {
         auto publisher = device("publisher");
         for (const std::string& payload : payloads) {
-            publisher->publish(topic, payload, qos);
+            publisher->publish(topic, payload, 1);
         }
         ASSERT_TRUE(wait([&] { return publisher->acknowledged.size() == payloads.size(); }));
     }
@@ -46,13 +45,13 @@ class KeptSessions : public GatewayFixture {
 
 TEST_F(KeptSessions, survive_a_restart_with_subscriptions_and_messages_in_order) {
     start();
-    leave_behind("dev-1", "news/#", 2);
-    publish("news/a", {"1", "2"}, 1);
-    publish("news/b", {"3", "4"}, 2);
+    leave_behind("dev-1");
+    publish("news/a", {"1", "2"});
+    publish("news/b", {"3", "4"});
     gateway.reset();
     start();
     EXPECT_EQ(counter("muster_gateway_sessions_kept"), 1);
-    publish("news/a", {"5"}, 1);
+    publish("news/a", {"5"});
     auto client = connect({.id = "dev-1", .clean = false});
     EXPECT_TRUE(client->session_present);
     ASSERT_TRUE(wait([&] { return client->received.size() == 5; }));
@@ -64,10 +63,9 @@ TEST_F(KeptSessions, survive_a_restart_with_subscriptions_and_messages_in_order)
 TEST_F(KeptSessions, what_was_sent_before_a_kill_is_sent_again_with_dup) {
     start();
     auto client = connect({.id = "dev-1", .clean = false});
-    subscribe(*client, "news/#", 2);
+    subscribe(*client, "news/#", 1);
     client->stop_reading();
-    publish("news/a", {"1", "2"}, 1);
-    publish("news/a", {"3"}, 2);
+    publish("news/a", {"1", "2", "3"});
     const auto killed = store.sessions();
     client->vanish();
     restart_from(killed);
@@ -82,7 +80,7 @@ TEST_F(KeptSessions, a_publisher_is_answered_when_its_message_is_stored_for_ever
     options.threads = 3;
     start(options);
     for (int i = 0; i < 8; ++i) {  // on all threads
-        leave_behind("dev-" + std::to_string(i), "news/#", 1);
+        leave_behind("dev-" + std::to_string(i));
     }
     auto publisher = device("publisher");
     store.hold_back();
@@ -113,8 +111,8 @@ TEST_F(KeptSessions, suback_waits_until_the_subscription_is_stored) {
 TEST_F(KeptSessions, a_clean_session_costs_the_store_nothing) {
     start();
     auto client = device("dev-1");
-    subscribe(*client, "news/#", 2);
-    publish("news/a", {"1", "2"}, 2);
+    subscribe(*client, "news/#", 1);
+    publish("news/a", {"1", "2"});
     ASSERT_TRUE(wait([&] { return client->received.size() == 2; }));
     client->disconnect();
     ASSERT_TRUE(wait([&] { return gateway->connections() == 0; }));
@@ -123,8 +121,8 @@ TEST_F(KeptSessions, a_clean_session_costs_the_store_nothing) {
 
 TEST_F(KeptSessions, a_clean_connect_leaves_nothing_in_the_store) {
     start();
-    leave_behind("dev-1", "news/#", 1);
-    publish("news/a", {"1", "2"}, 1);
+    leave_behind("dev-1");
+    publish("news/a", {"1", "2"});
     auto client = device("dev-1");
     EXPECT_FALSE(client->session_present);
     EXPECT_TRUE(wait([&] { return store.sessions().empty(); }));
@@ -140,7 +138,7 @@ TEST_F(KeptSessions, a_qos_2_message_that_was_answered_before_a_kill_is_not_take
     client->vanish();
     restart_from(killed);
     auto watcher = device("watcher");
-    subscribe(*watcher, "other", 2);
+    subscribe(*watcher, "other", 1);
     client = connect({.id = "dev-1", .clean = false});
     client->send_raw(std::string_view("\x3C\x09\x00\x05other\x00\x07", 11));  // with DUP
     client->send_raw(std::string_view("\x62\x02\x00\x07", 4));                // PUBREL
@@ -166,9 +164,9 @@ TEST_F(KeptSessions, a_store_that_takes_nothing_closes_the_publisher_and_serves_
 TEST_F(KeptSessions, damaged_rows_are_counted_and_passed_over) {
     start();
     for (const char* id : {"bad-document", "bad-message", "no-document", "later-version"}) {
-        leave_behind(id, "news/#", 1);
+        leave_behind(id);
     }
-    publish("news/a", {"1", "2"}, 1);
+    publish("news/a", {"1", "2"});
     gateway.reset();
     auto sessions = store.sessions();
     sessions.at("bad-document").document[7] ^= 1;

@@ -112,10 +112,9 @@ void encode_message(const mqtt::PendingMessage& pending, const TimeBase& time, s
     static const mqtt::Message released;
     const mqtt::Message& message = pending.message ? *pending.message : released;
     const std::size_t begin = out.size();
-    std::uint8_t flags = pending.released ? flag_released : 0;
-    flags |= pending.retain ? flag_retain : 0;
-    flags |= message.expiry_s ? flag_expires : 0;
-    flags |= message.retain ? flag_published_retain : 0;
+    const auto flags =
+        static_cast<std::uint8_t>((pending.released ? flag_released : 0) | (pending.retain ? flag_retain : 0) |
+                                  (message.expiry_s ? flag_expires : 0) | (message.retain ? flag_published_retain : 0));
     ByteWriter writer(out);
     writer.number(version);
     writer.number(flags);

@@ -29,8 +29,8 @@ struct SessionDocument {
 
 /// Of this session as it is now. A session with a connection is not away.
 void encode_session(const Session& session, Timestamp now, std::string& out);
-/// Calls `subscribe` with each subscription, in the order in which they were made. corrupt: the checksum or the layout is
-/// wrong; unsupported: a later version wrote it. `subscribe` is called only when neither is so.
+/// Calls `subscribe` with each subscription, in the order in which they were made. corrupt: the checksum or the layout
+/// is wrong; unsupported: a later version wrote it. `subscribe` is called only when neither is so.
 [[nodiscard]] Result<SessionDocument> decode_session(
     std::string_view bytes, FunctionRef<void(const mqtt::ServerSession::Subscription&)> subscribe);
 

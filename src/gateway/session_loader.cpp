@@ -17,8 +17,8 @@ SessionLoader::SessionLoader(GatewayContext& context, const TimeBase& time, Metr
     : context_(context), time_(time), metrics_(metrics) {}
 
 Result<void> SessionLoader::load() {
-    const auto loaded = context_.sessions.load(context_.options.name,
-                                               [this](StoredSession&& stored) { restore(std::move(stored)); });
+    const auto loaded =
+        context_.sessions.load(context_.options.name, [this](StoredSession&& stored) { restore(std::move(stored)); });
     if (!loaded) {
         return loaded;
     }
@@ -35,11 +35,9 @@ bool SessionLoader::has_expired(const SessionDocument& document) const {
 
 void SessionLoader::restore(StoredSession&& stored) {
     mqtt::ServerSession subscriptions(context_.options.limits.session);
-    const auto document =
-        decode_session(stored.document, [&](const mqtt::ServerSession::Subscription& subscription) {
-            counts_.lost_rows +=
-                subscriptions.subscribe(subscription) == mqtt::ServerSession::Subscribed::full ? 1U : 0U;
-        });
+    const auto document = decode_session(stored.document, [&](const mqtt::ServerSession::Subscription& subscription) {
+        counts_.lost_rows += subscriptions.subscribe(subscription) == mqtt::ServerSession::Subscribed::full ? 1U : 0U;
+    });
     if (!document) {
         const bool is_newer = document.error().code == ErrorCode::unsupported;
         ++(is_newer ? counts_.newer : counts_.damaged);
@@ -116,10 +114,8 @@ void SessionLoader::erase(const StoredSession& stored) {
         erase_message(stored, message.number);
     }
     for (const std::uint16_t packet_id : stored.packet_ids) {
-        erasures_.push_back({.kind = SessionChange::Kind::erase_packet_id,
-                             .session = stored.key,
-                             .number = packet_id,
-                             .value = {}});
+        erasures_.push_back(
+            {.kind = SessionChange::Kind::erase_packet_id, .session = stored.key, .number = packet_id, .value = {}});
     }
     erasures_.push_back({.kind = SessionChange::Kind::erase_session, .session = stored.key});
 }

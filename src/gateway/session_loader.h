@@ -25,10 +25,10 @@ class SessionLoader final {
         std::size_t restored = 0;
         std::size_t expired = 0;
         std::size_t over_bound = 0;
-        std::size_t damaged = 0;      ///< also those of which only parts were left
-        std::size_t newer = 0;        ///< of a later version of Muster; they stay in the store
-        std::size_t messages = 0;     ///< restored
-        std::size_t lost_rows = 0;    ///< messages and subscriptions that were damaged or had no room
+        std::size_t damaged = 0;    ///< also those of which only parts were left
+        std::size_t newer = 0;      ///< of a later version of Muster; they stay in the store
+        std::size_t messages = 0;   ///< restored
+        std::size_t lost_rows = 0;  ///< messages and subscriptions that were damaged or had no room
     };
 
     void restore(StoredSession&& stored);

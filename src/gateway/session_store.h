@@ -16,11 +16,11 @@ namespace muster {
 /// One change of what is stored of a kept session. Values are the gateway's own bytes (session_codec.h).
 struct SessionChange {
     enum class Kind : std::uint8_t {
-        put_session,      ///< `value`: its document
-        erase_session,    ///< the document alone; who erases it erases the rest in the same batch
-        put_message,      ///< `number` names it within the session and orders it
-        erase_message,    ///< one that is not there is no error, as with every erasure
-        put_packet_id,    ///< `number`: of a QoS 2 message from the client, taken and not yet released
+        put_session,    ///< `value`: its document
+        erase_session,  ///< the document alone; who erases it erases the rest in the same batch
+        put_message,    ///< `number` names it within the session and orders it
+        erase_message,  ///< one that is not there is no error, as with every erasure
+        put_packet_id,  ///< `number`: of a QoS 2 message from the client, taken and not yet released
         erase_packet_id,
     };
     Kind kind = Kind::put_session;
