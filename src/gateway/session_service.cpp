@@ -88,7 +88,7 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     tally_.sessions.set(sessions_.size());
     if (session.role == Role::device) {
         text_.clear();
-        write_connect_detail(*admission, connection.socket().peer_address().to_string(), text_);
+        write_connect_detail(*admission, connection.peer_address().to_string(), text_);
         publish_path_.record_connect(session, admission->keep_alive_s, text_);
     }
     std::string& out = connection.output();
