@@ -8,19 +8,6 @@
 namespace muster {
 namespace {
 
-void write_counts(JsonWriter& writer, const RegionCounts& counts) {
-    writer.begin_object()
-        .member("total", counts.total())
-        .member("online", counts.online)
-        .member("offline", counts.offline)
-        .member("unknown", counts.unknown)
-        .member("never_seen", counts.never_seen)
-        .member("flapping", counts.flapping)
-        .member("sleeping", counts.sleeping)
-        .member("maintenance", counts.maintenance)
-        .end_object();
-}
-
 std::string_view parent_of(std::string_view region) {
     const auto slash = region.rfind('/');
     return slash == std::string_view::npos ? std::string_view{} : region.substr(0, slash);
@@ -58,6 +45,19 @@ std::optional<Which> which_from(std::string_view word) {
 }
 
 }  // namespace
+
+void write_counts(JsonWriter& writer, const RegionCounts& counts) {
+    writer.begin_object()
+        .member("total", counts.total())
+        .member("online", counts.online)
+        .member("offline", counts.offline)
+        .member("unknown", counts.unknown)
+        .member("never_seen", counts.never_seen)
+        .member("flapping", counts.flapping)
+        .member("sleeping", counts.sleeping)
+        .member("maintenance", counts.maintenance)
+        .end_object();
+}
 
 FleetQueries::FleetQueries(FleetSources sources) : sources_(std::move(sources)), started_(sources_.clock.now()) {}
 
@@ -161,7 +161,9 @@ void FleetQueries::sample(Timestamp now) {
 }
 
 HttpResponse FleetQueries::get_fleet(const ApiRequest& request) {
-    if (const auto valid = QueryReader(request.query).finish(); !valid) {
+    QueryReader reader(request.query);
+    (void)reader.time("at");  // PastQueries answers where there is one
+    if (const auto valid = reader.finish(); !valid) {
         return problem(valid.error());
     }
     return json_or_problem(fleet());

@@ -6,6 +6,7 @@
 #include "api/fleet_rates.h"
 #include "api/fleet_series.h"
 #include "api/incident_feed.h"
+#include "api/json_writer.h"
 #include "api/pipeline_health.h"
 #include "api/router.h"
 #include "base/time.h"
@@ -57,5 +58,8 @@ class FleetQueries final {
     Timestamp fleet_due_{};
     Timestamp regions_due_{};
 };
+
+/// Counts as every answer shows them.
+void write_counts(JsonWriter& writer, const RegionCounts& counts);
 
 }  // namespace muster

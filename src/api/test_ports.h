@@ -346,23 +346,43 @@ class MemoryHistoryStore final : public HistoryStore {
         }
         return result;
     }
-    Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                std::size_t limit) const override {
+    using HistoryStore::transitions;
+    Result<std::vector<Transition>> transitions(const TransitionQuery& query) const override {
         const std::lock_guard lock(mutex_);
         std::vector<Transition> out;
-        const auto found = transitions_.find(std::string(device));
+        const auto found = transitions_.find(query.device);
         for (const Transition& transition : found == transitions_.end() ? std::deque<Transition>{} : found->second) {
-            if (transition.time >= from && transition.time < to && out.size() < limit) {
+            const bool before_end =
+                std::pair(transition.time, transition.offset) < std::pair(query.to, query.to_offset);
+            if (transition.time >= query.from && before_end && !transition.moved && out.size() < query.limit) {
                 out.push_back(transition);
             }
         }
         return out;
     }
+    Result<void> presence_at(Timestamp at, std::string_view after, PastPresenceVisitor visit) const override {
+        const std::lock_guard lock(mutex_);
+        if (at < presence_from) {
+            return fail(ErrorCode::not_found, "the presence history does not reach back so far");
+        }
+        for (const auto& [device, entries] : transitions_) {
+            const auto last =
+                std::find_if(entries.begin(), entries.end(), [&](const Transition& entry) { return entry.time <= at; });
+            if (device > after && last != entries.end() &&
+                !visit({device, last->state, last->cause, last->overlays, last->time, last->region})) {
+                break;
+            }
+        }
+        return {};
+    }
+    std::optional<Timestamp> presence_since() const override { return presence_from; }
+
+    Timestamp presence_from = from_epoch_ms(1'600'000'000'000);
 
  private:
     mutable std::mutex mutex_;
     std::map<std::string, std::map<std::string, std::map<Timestamp, double>>> samples_;
-    std::map<std::string, std::deque<Transition>> transitions_;  // newest first
+    std::map<std::string, std::deque<Transition>, std::less<>> transitions_;  // newest first
 };
 
 class MemoryDocumentStore final : public DocumentStore {

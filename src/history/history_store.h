@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "contract/presence.h"
@@ -20,7 +22,7 @@ struct Sample {
     std::span<const std::pair<std::string_view, double>> metrics;
 };
 
-/// One entry of a device's presence history.
+/// One entry of a device's presence history: how it was from `time` on.
 struct Transition {
     Timestamp time{};
     PresenceState state = PresenceState::never_seen;
@@ -30,8 +32,33 @@ struct Transition {
     std::string gateway;
     std::int64_t detected_in_ms = 0;
     std::int64_t offset =
-        0;  ///< of the record that caused it; (device, offset) is unique: a replayed one overwrites itself
+        0;               ///< of the record that caused it; (device, offset) is unique: a replayed one overwrites itself
+    Timestamp since{};   ///< when the state began; epoch 0 = at `time`
+    std::string region;  ///< of the device from `time` on; empty = none
+    bool moved = false;  ///< only its region changed: not listed among the device's transitions
 };
+
+/// Which transitions of a device: those of [from, to), and of those at `to` itself the ones whose offset is below
+/// `to_offset`, so that a page may end between two of one millisecond.
+struct TransitionQuery {
+    std::string_view device;
+    Timestamp from{};
+    Timestamp to{};
+    std::int64_t to_offset = 0;
+    std::size_t limit = 500;  ///< 1 to 10,000
+};
+
+/// A device as it was at some time. Views are valid during the visit.
+struct PastPresence {
+    std::string_view device;
+    PresenceState state = PresenceState::never_seen;
+    Cause cause = Cause::none;
+    Overlays overlays = 0;
+    Timestamp since{};
+    std::string_view region;
+};
+/// False ends the visits.
+using PastPresenceVisitor = FunctionRef<bool(const PastPresence&)>;
 
 struct HistoryQuery {
     std::string device;
@@ -72,9 +99,18 @@ class HistoryStore {
     [[nodiscard]] virtual Result<void> checkpoint() = 0;
 
     [[nodiscard]] virtual Result<HistoryResult> query(const HistoryQuery& query) const = 0;
-    /// Newest first, at most `limit`, of [from, to).
-    [[nodiscard]] virtual Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from,
-                                                                      Timestamp to, std::size_t limit) const = 0;
+    /// Newest first, at most `limit`.
+    [[nodiscard]] virtual Result<std::vector<Transition>> transitions(const TransitionQuery& query) const = 0;
+    [[nodiscard]] Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
+                                                              std::size_t limit) const {
+        return transitions({.device = device, .from = from, .to = to, .limit = limit});
+    }
+    /// Every device as it was at `at`, that time included; ascending by id, those after `after`. not_found: the history
+    /// does not reach back so far; the message says how far.
+    [[nodiscard]] virtual Result<void> presence_at(Timestamp at, std::string_view after,
+                                                   PastPresenceVisitor visit) const = 0;
+    /// The earliest time of which presence_at() can tell; nullopt: there is no presence history yet.
+    [[nodiscard]] virtual std::optional<Timestamp> presence_since() const = 0;
 };
 
 }  // namespace muster

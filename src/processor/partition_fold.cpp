@@ -269,13 +269,16 @@ void PartitionFold::finish_change(Turn& turn, const Change& change) {
     document.previous = change.state;
     document.detected_in_ms = change.detected_in_ms;
     document.offset = turn.record.offset;
-    if (change.state == device.state && change.overlays == device.overlays) {
+    const bool moved_only = change.state == device.state && change.overlays == device.overlays;
+    if (moved_only && change.place.region == place.region) {
         return;
     }
     const Timestamp time = change.state == device.state ? turn.record.header.received : device.since;
-    turn.out.transitions.push_back({devices_.id(change.device),
-                                    {time, device.state, device.cause, device.overlays, device.epoch, document.gateway,
-                                     change.detected_in_ms, turn.record.offset}});
+    auto& entries = moved_only ? turn.out.moves : turn.out.transitions;
+    entries.push_back(
+        {devices_.id(change.device),
+         {time, device.state, device.cause, device.overlays, device.epoch, document.gateway, change.detected_in_ms,
+          turn.record.offset, device.since, document.attributes.region, moved_only}});
 }
 
 StatusDocument PartitionFold::document_of(DeviceNumber number) const {
