@@ -156,7 +156,7 @@ TimeSpan read_span(QueryReader& reader, Timestamp now) {
     return span;
 }
 
-std::vector<std::string> split(std::string_view list) {
+std::vector<std::string> split_list(std::string_view list) {
     std::vector<std::string> out;
     while (!list.empty()) {
         const std::string_view item = list.substr(0, list.find(','));
@@ -315,7 +315,7 @@ Result<HistoryQuery> DeviceQueries::history_query(const ApiRequest& request) con
     query.device = std::move(*id);
     query.from = span.from;
     query.to = span.to;
-    query.metrics = split(reader.text("metrics", metrics_max * (metric_name_bytes_max + 1)));
+    query.metrics = split_list(reader.text("metrics", metrics_max * (metric_name_bytes_max + 1)));
     query.points_max = static_cast<std::size_t>(reader.integer("points", 500, 1, points_max));
     if (query.metrics.size() > metrics_max) {
         reader.refuse("metrics", "at most 32 names");
@@ -349,12 +349,15 @@ HttpResponse DeviceQueries::get_history(const ApiRequest& request) const {
         .member("from", query->from)
         .member("to", query->to)
         .member("resolution", result->resolution)
+        .member("step_ms", result->step.count())
+        .member("damaged_chunks", result->damaged_chunks)
         .key("series")
         .begin_array();
     for (const HistorySeries& series : result->series) {
         writer.begin_object()
             .member("metric", series.metric)
             .member("unit", unit_of(series.metric))
+            .member("completeness", series.completeness)
             .key("points")
             .begin_array();
         for (const HistoryPoint& point : series.points) {
@@ -363,6 +366,8 @@ HttpResponse DeviceQueries::get_history(const ApiRequest& request) const {
                 .value(point.average)
                 .value(point.minimum)
                 .value(point.maximum)
+                .value(point.samples)
+                .value(point.completeness)
                 .end_array();
         }
         writer.end_array().end_object();

@@ -65,7 +65,7 @@ struct TimeSpan {
 [[nodiscard]] TimeSpan read_span(QueryReader& reader, Timestamp now);
 
 /// The items of a comma-separated list.
-[[nodiscard]] std::vector<std::string> split(std::string_view list);
+[[nodiscard]] std::vector<std::string> split_list(std::string_view list);
 /// A quoted CSV field, RFC 4180, that no spreadsheet takes for a formula.
 void append_csv_field(std::string& out, std::string_view text);
 /// Overlay names as a JSON array.

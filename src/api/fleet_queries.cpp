@@ -35,7 +35,7 @@ void write_region(JsonWriter& writer, const std::string& region, const RegionCou
 }
 
 std::size_t minutes_of(QueryReader& reader) {
-    return static_cast<std::size_t>(reader.integer("minutes", 60, 1, FleetSeries::minutes_max));
+    return static_cast<std::size_t>(reader.integer("minutes", 60, 1, RecentSeries::minutes_max));
 }
 
 enum class Which : std::uint8_t { open, all };
@@ -145,7 +145,7 @@ std::string FleetQueries::regions_body(std::string_view array) const {
 
 void FleetQueries::sample(Timestamp now) {
     if (now >= fleet_due_) {
-        fleet_due_ = std::chrono::floor<Seconds>(now) + FleetSeries::fleet_step;
+        fleet_due_ = std::chrono::floor<Seconds>(now) + RecentSeries::fleet_step;
         if (const auto counts = sources_.status.counts("")) {
             const auto rates = sources_.rates.snapshot();
             series_.add({now, *counts, pipeline().records_per_s, rates.connects_per_min,
@@ -153,7 +153,7 @@ void FleetQueries::sample(Timestamp now) {
         }
     }
     if (now >= regions_due_) {
-        regions_due_ = std::chrono::floor<Seconds>(now) + FleetSeries::regions_step;
+        regions_due_ = std::chrono::floor<Seconds>(now) + RecentSeries::regions_step;
         if (const auto regions = sources_.status.regions()) {
             series_.add_regions(now, *regions);
         }

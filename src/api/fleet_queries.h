@@ -4,10 +4,10 @@
 #include <string>
 
 #include "api/fleet_rates.h"
-#include "api/fleet_series.h"
 #include "api/incident_feed.h"
 #include "api/json_writer.h"
 #include "api/pipeline_health.h"
+#include "api/recent_series.h"
 #include "api/router.h"
 #include "base/time.h"
 #include "status/status_store.h"
@@ -54,7 +54,7 @@ class FleetQueries final {
 
     FleetSources sources_;
     const Timestamp started_;
-    FleetSeries series_;
+    RecentSeries series_;
     Timestamp fleet_due_{};
     Timestamp regions_due_{};
 };

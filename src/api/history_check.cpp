@@ -13,13 +13,13 @@ HistoryCheckRun::HistoryCheckRun(const HistoryStore& history, std::atomic<bool>&
         });
         const std::lock_guard lock(mutex_);
         result_ = std::move(result);
+        running_ = false;
     });
 }
 
 HistoryCheckRun::~HistoryCheckRun() {
     unwanted_ = true;
     thread_.join();
-    running_ = false;
 }
 
 Result<BodySource::Piece> HistoryCheckRun::next(std::string& out) {

@@ -8,13 +8,15 @@
 namespace muster {
 
 std::optional<ExportFormat> export_format_from(std::string_view name) {
-    return name == "csv" ? std::optional(ExportFormat::csv)
-                         : name == "ndjson" ? std::optional(ExportFormat::ndjson) : std::nullopt;
+    return name == "csv"      ? std::optional(ExportFormat::csv)
+           : name == "ndjson" ? std::optional(ExportFormat::ndjson)
+                              : std::nullopt;
 }
 
 std::optional<ExportKind> export_kind_from(std::string_view name) {
-    return name == "samples" ? std::optional(ExportKind::samples)
-                             : name == "transitions" ? std::optional(ExportKind::transitions) : std::nullopt;
+    return name == "samples"       ? std::optional(ExportKind::samples)
+           : name == "transitions" ? std::optional(ExportKind::transitions)
+                                   : std::nullopt;
 }
 
 HistoryExport::HistoryExport(const HistoryStore& history, const StatusStore& status, ExportRequest request)
@@ -30,12 +32,11 @@ Result<BodySource::Piece> HistoryExport::next(std::string& out) {
         begun_ = true;
         write_header(out);
     }
-    const bool all_samples =
-        request_.kind == ExportKind::samples && request_.device.empty() && request_.region.empty();
+    const bool all_samples = request_.kind == ExportKind::samples && request_.device.empty() && request_.region.empty();
     while (!ended_ && out.size() < piece_bytes) {
-        const auto written = all_samples                             ? write_all_samples(out)
+        const auto written = all_samples                            ? write_all_samples(out)
                              : request_.kind == ExportKind::samples ? write_samples(out)
-                                                                     : write_transitions(out);
+                                                                    : write_transitions(out);
         if (!written) {
             return tl::unexpected(written.error());
         }
@@ -74,7 +75,8 @@ Result<void> HistoryExport::write_all_samples(std::string& out) {
     bool stopped = false;
     ScanQuery query{.device = {}, .from = request_.from, .to = request_.to, .after_device = device_};
     if (!device_.empty()) {
-        if (auto scanned = scan({.device = device_, .from = from_, .to = request_.to, .after_device = {}}, out, stopped);
+        if (auto scanned =
+                scan({.device = device_, .from = from_, .to = request_.to, .after_device = {}}, out, stopped);
             !scanned || stopped) {
             return scanned;
         }

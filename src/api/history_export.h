@@ -60,10 +60,10 @@ class HistoryExport final : public BodySource {
     std::deque<std::string> devices_;  ///< of the page that is being written
     std::string listed_after_;         ///< the last device of that page
     bool listed_all_ = false;
-    std::string device_;  ///< being written; empty: the next one is due
-    Timestamp from_{};    ///< of its samples that are due
-    TransitionQuery due_; ///< of its transitions; the device is device_
-    std::string quoted_;  ///< reused
+    std::string device_;   ///< being written; empty: the next one is due
+    Timestamp from_{};     ///< of its samples that are due
+    TransitionQuery due_;  ///< of its transitions; the device is device_
+    std::string quoted_;   ///< reused
 };
 
 }  // namespace muster

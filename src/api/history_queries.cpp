@@ -205,10 +205,9 @@ HttpResponse HistoryQueries::get_export(const ApiRequest& request) {
     const std::string_view what = wanted.kind == ExportKind::samples ? "telemetry" : "transitions";
     HttpResponse response;
     response.content_type = csv ? "text/csv; charset=utf-8" : "application/x-ndjson";
-    response.headers.emplace_back("Content-Disposition", fmt::format("attachment; filename=\"muster-{}.{}\"", what,
-                                                                     csv ? "csv" : "ndjson"));
-    response.source =
-        std::make_shared<CountedExport>(HistoryExport(history_, status_, std::move(wanted)), exports_);
+    response.headers.emplace_back("Content-Disposition",
+                                  fmt::format("attachment; filename=\"muster-{}.{}\"", what, csv ? "csv" : "ndjson"));
+    response.source = std::make_shared<CountedExport>(HistoryExport(history_, status_, std::move(wanted)), exports_);
     return response;
 }
 
@@ -227,14 +226,13 @@ HttpResponse HistoryQueries::get_check(const ApiRequest& request) {
 
 void HistoryQueries::add_routes(std::vector<Route>& routes) {
     const auto add = [&](std::string_view pattern, auto method) {
-        routes.push_back(
-            {"GET", pattern, Role::viewer,
-             answer_aside(lane_, [this, method](const ApiRequest& request) { return (this->*method)(request); })});
-    };
-    const auto add_streamed = [&](std::string_view pattern, HttpResponse (HistoryQueries::*method)(const ApiRequest&)) {
-        routes.push_back({"GET", pattern, Role::viewer, answer_with([this, method](const ApiRequest& request) {
+        routes.push_back({"GET", pattern, Role::viewer, answer_aside(lane_, [this, method](const ApiRequest& request) {
                               return (this->*method)(request);
                           })});
+    };
+    const auto add_streamed = [&](std::string_view pattern, HttpResponse (HistoryQueries::*method)(const ApiRequest&)) {
+        routes.push_back({"GET", pattern, Role::viewer,
+                          answer_with([this, method](const ApiRequest& request) { return (this->*method)(request); })});
     };
     add("/api/v1/fleet/history", &HistoryQueries::get_fleet_history);
     add("/api/v1/fleet/top", &HistoryQueries::get_fleet_top);

@@ -151,7 +151,8 @@ void PartitionFold::append_sample(Turn& turn, const TelemetrySample& sample, Sta
     }
     const std::int64_t received = to_epoch_ms(turn.record.header.received);
     std::int64_t time = sample.time_ms.value_or(received);
-    if (time < received - sample_past_ms_max || time > received + sample_future_ms_max) {
+    const bool clamped = time < received - sample_past_ms_max || time > received + sample_future_ms_max;
+    if (clamped) {
         turn.out.refuse(Refusal::time_clamped);
         time = received;
     }
@@ -161,7 +162,7 @@ void PartitionFold::append_sample(Turn& turn, const TelemetrySample& sample, Sta
         new (metrics + i) Metric(turn.out.arena.copy(sample.metrics[i].first), sample.metrics[i].second);
     }
     const std::span<const Metric> view(metrics, sample.metrics.size());
-    turn.out.samples.push_back({touch.id, from_epoch_ms(time), view});
+    turn.out.samples.push_back({touch.id, from_epoch_ms(time), view, clamped});
     if (from_epoch_ms(time) >= touch.telemetry_time) {
         touch.telemetry_time = from_epoch_ms(time);
         touch.metrics = view;
