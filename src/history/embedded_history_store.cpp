@@ -365,4 +365,28 @@ std::optional<Timestamp> EmbeddedHistoryStore::presence_since() const {
     return presence_->since();
 }
 
+Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t)> go_on) const {
+    HistoryCheck check;
+    if (auto verified = verify_presence(check, go_on); !verified) {
+        return tl::unexpected(verified.error());
+    }
+    return check;
+}
+
+/// Adds what the presence history finds in itself.
+Result<void> EmbeddedHistoryStore::verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const {
+    const auto checked = presence_->verify(
+        [&](const EmbeddedPresenceHistory::Checked& so_far) { return go_on(check.chunks + so_far.entries); });
+    if (!checked) {
+        return tl::unexpected(checked.error());
+    }
+    check.transitions = checked->entries;
+    check.baseline_devices = checked->baseline_devices;
+    check.damaged += checked->damaged;
+    if (checked->damaged > 0) {
+        check.damaged_examples.push_back(fmt::format("{} rows of the presence history", checked->damaged));
+    }
+    return {};
+}
+
 }  // namespace muster

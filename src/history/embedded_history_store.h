@@ -47,6 +47,7 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Result<void> presence_at(Timestamp at, std::string_view after,
                                            PastPresenceVisitor visit) const override;
     [[nodiscard]] std::optional<Timestamp> presence_since() const override;
+    [[nodiscard]] Result<HistoryCheck> verify(FunctionRef<bool(std::uint64_t chunks)> go_on) const override;
 
  private:
     using Day = std::chrono::sys_days;
@@ -61,6 +62,7 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Result<void> make_days(std::span<const Sample> samples);
     [[nodiscard]] Result<void> drop_old_days();
     [[nodiscard]] Result<void> written(Result<void> result);
+    [[nodiscard]] Result<void> verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const;
     [[nodiscard]] Result<void> check_open() const;
     [[nodiscard]] Result<void> read_day(rocksdb::ColumnFamilyHandle* family, const HistoryQuery& query,
                                         class SeriesBuilder& series, std::size_t& samples_left) const;

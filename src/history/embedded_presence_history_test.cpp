@@ -154,9 +154,10 @@ TEST_F(PresenceHistory, the_baseline_of_a_day_stands_for_all_days_before_it) {
     append("c", entry(15 * day_ms + 3'600'000, 3, PresenceState::offline));
     EXPECT_EQ(picture(15 * day_ms).size(), 5U) << "read from the first day on";
     checkpoint(12);
-    EXPECT_TRUE(has_metric("muster_presence_history_days 1")) << "the other days were only needed for the baseline";
-    EXPECT_EQ(history_->since(), from_epoch_ms(15 * day_ms));
+    EXPECT_TRUE(has_metric("muster_presence_history_days 2")) << "the first day is that before the third last";
+    EXPECT_EQ(history_->since(), from_epoch_ms(13 * day_ms));
     for (int restart = 0; restart < 2; ++restart) {
+        EXPECT_EQ(picture(13 * day_ms).size(), 5U);
         const Picture at_midnight = picture(15 * day_ms);
         ASSERT_EQ(at_midnight.size(), 5U);
         EXPECT_EQ(at_midnight.at("a").since_ms, 10 * day_ms + 5);
@@ -165,10 +166,11 @@ TEST_F(PresenceHistory, the_baseline_of_a_day_stands_for_all_days_before_it) {
         EXPECT_EQ(picture(16 * day_ms, "c").size(), 2U);
         open();
     }
-    const auto before = history_->presence_at(from_epoch_ms(14 * day_ms), "", [](const PastPresence&) { return true; });
+    const auto before =
+        history_->presence_at(from_epoch_ms(13 * day_ms - 1), "", [](const PastPresence&) { return true; });
     ASSERT_FALSE(before);
     EXPECT_EQ(before.error().code, ErrorCode::not_found);
-    EXPECT_NE(before.error().message().find("1970-01-16T00:00:00Z"), std::string::npos) << before.error().message();
+    EXPECT_NE(before.error().message().find("1970-01-14T00:00:00Z"), std::string::npos) << before.error().message();
     append("a", entry(9 * day_ms, 9, PresenceState::offline));
     EXPECT_TRUE(has_metric("muster_presence_history_too_old_total 1"));
 }
@@ -261,7 +263,7 @@ TEST_P(PresenceHistoryModel, it_agrees_with_a_plain_map_whatever_happens) {
     std::int64_t newest_ms = now_ms;
     std::int64_t offset = 0;
     std::vector<std::pair<std::string, Transition>> sent;
-    for (int step = 0; step < 1500; ++step) {
+    for (int step = 0; step < 600; ++step) {
         now_ms += static_cast<std::int64_t>(random.below(random.chance(0.02) ? 2 * day_ms : day_ms / 50));
         // A partition that lags; never by more than a day, so that no day it needs has been dropped.
         const std::int64_t time_ms = now_ms - static_cast<std::int64_t>(random.chance(0.1) ? random.below(day_ms) : 0);
@@ -288,7 +290,8 @@ TEST_P(PresenceHistoryModel, it_agrees_with_a_plain_map_whatever_happens) {
             const std::int64_t oldest_ms = to_epoch_ms(*history_->since());
             ASSERT_LE(oldest_ms, std::max(100 * day_ms, newest_ms / day_ms * day_ms - 4 * day_ms));
             const std::int64_t at_ms =
-                oldest_ms + static_cast<std::int64_t>(random.below(newest_ms - oldest_ms + 1'000'000));
+                oldest_ms +
+                static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(newest_ms - oldest_ms) + 1'000'000));
             ASSERT_EQ(picture(at_ms), expected(at_ms)) << "at " << at_ms;
             std::vector<std::int64_t> listed;
             for (const Transition& transition : all(device)) {
@@ -309,7 +312,7 @@ TEST_P(PresenceHistoryModel, it_agrees_with_a_plain_map_whatever_happens) {
     EXPECT_EQ(checked->damaged, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, PresenceHistoryModel, ::testing::Range<std::uint64_t>(1, 7));
+INSTANTIATE_TEST_SUITE_P(Seeds, PresenceHistoryModel, ::testing::Range<std::uint64_t>(1, 5));
 
 TEST(PresenceCodec, rows_that_are_short_or_of_another_version_are_refused) {
     Transition made;

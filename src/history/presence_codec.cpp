@@ -138,7 +138,7 @@ Result<Transition> decode_presence(std::string_view key, std::string_view bytes)
     const std::size_t device_bytes = device_of_presence_key(key).size();
     const auto time = time_of_presence_key(key, device_bytes);
     PastPresence brief;
-    if (!time || !decode_presence_brief(bytes, *time, brief)) {
+    if (device_bytes == 0 || !time || !decode_presence_brief(bytes, *time, brief)) {
         return malformed_row();
     }
     ByteReader reader(bytes);
