@@ -44,8 +44,9 @@ class Courier final {
     /// How often it will come.
     [[nodiscard]] std::uint8_t receipts_asked() const { return static_cast<std::uint8_t>(std::popcount(asked_)); }
 
-    /// To everyone who subscribed. False: a mailbox on the way is full, the publisher should wait.
-    bool route(const mqtt::Publish& publish, Millis now);
+    /// To everyone who subscribed; `from` is the publishing session, 0 when it is not of this gateway. False: a mailbox
+    /// on the way is full, the publisher should wait.
+    bool route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now);
     /// What came through the mailbox.
     void deliver(const Mailbox::Routed& routed, Millis now);
     void deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options, Millis now);
@@ -59,6 +60,7 @@ class Courier final {
     static constexpr std::size_t no_worker = ~std::size_t{0};
 
     [[nodiscard]] Receipt receipt_from(std::size_t worker, SessionHandle to, std::uint8_t qos);
+    void hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt::DeliverOptions& options, Millis now);
     void count(mqtt::Delivery outcome);
 
     SubscriptionIndex& index_;

@@ -192,8 +192,7 @@ TEST_F(KeptSessions, those_whose_time_has_passed_and_those_over_the_bound_are_fo
     const mqtt::SessionLimits limits;
     CountingSessionStore::Sessions sessions;
     const auto keep = [&](const std::string& name, std::uint32_t expiry_s, Seconds ago) {
-        Session session(limits, Role::device);
-        session.key = &name;
+        Session session(name, limits, Role::device);
         session.mqtt.set_session_expiry_s(expiry_s);
         const Timestamp away = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()) - ago;
         sessions[name].key = name;

@@ -45,7 +45,7 @@ void SessionJournal::write_documents() {
         }
         session->is_noted = false;
         if (session->mqtt.is_stored()) {
-            SessionChange change{.kind = SessionChange::Kind::put_session, .session = *session->key};
+            SessionChange change{.kind = SessionChange::Kind::put_session, .session = std::string(*session->key)};
             encode_session(*session, reactor_.now(), change.value);
             add(std::move(change));
         }
@@ -60,13 +60,15 @@ void SessionJournal::discard(const Session& session) {
         }
     });
     session.mqtt.for_each_incoming_id([&](std::uint16_t packet_id) { forget_packet_id(session, packet_id); });
-    add({.kind = SessionChange::Kind::erase_session, .session = *session.key});
+    add({.kind = SessionChange::Kind::erase_session, .session = std::string(*session.key)});
 }
 
 void SessionJournal::keep_newest(Session& session) {
     const mqtt::PendingMessage& pending = session.mqtt.name_newest(++last_number_);
-    SessionChange change{
-        .kind = SessionChange::Kind::put_message, .session = *session.key, .number = pending.number, .value = {}};
+    SessionChange change{.kind = SessionChange::Kind::put_message,
+                         .session = std::string(*session.key),
+                         .number = pending.number,
+                         .value = {}};
     encode_message(pending, {reactor_.now(), reactor_.monotonic()}, change.value);
     add(std::move(change));
     sequel_.messages.push_back({sessions_.handle_of(session), pending.number});
@@ -78,14 +80,17 @@ void SessionJournal::keep_released(const Session& session, std::uint64_t number,
     released.qos = 2;
     released.released = true;
     SessionChange change{
-        .kind = SessionChange::Kind::put_message, .session = *session.key, .number = number, .value = {}};
+        .kind = SessionChange::Kind::put_message, .session = std::string(*session.key), .number = number, .value = {}};
     encode_message(released, {reactor_.now(), reactor_.monotonic()}, change.value);
     add(std::move(change));
     sequel_.messages.push_back({sessions_.handle_of(session), number});
 }
 
 void SessionJournal::forget(const Session& session, std::uint64_t number) {
-    add({.kind = SessionChange::Kind::erase_message, .session = *session.key, .number = number, .value = {}});
+    add({.kind = SessionChange::Kind::erase_message,
+         .session = std::string(*session.key),
+         .number = number,
+         .value = {}});
 }
 
 void SessionJournal::forget_dropped(Session& session) {
@@ -97,12 +102,18 @@ void SessionJournal::forget_dropped(Session& session) {
 }
 
 void SessionJournal::keep_packet_id(const Session& session, std::uint16_t packet_id) {
-    add({.kind = SessionChange::Kind::put_packet_id, .session = *session.key, .number = packet_id, .value = {}});
+    add({.kind = SessionChange::Kind::put_packet_id,
+         .session = std::string(*session.key),
+         .number = packet_id,
+         .value = {}});
     sequel_.packet_ids.push_back({sessions_.handle_of(session), packet_id});
 }
 
 void SessionJournal::forget_packet_id(const Session& session, std::uint16_t packet_id) {
-    add({.kind = SessionChange::Kind::erase_packet_id, .session = *session.key, .number = packet_id, .value = {}});
+    add({.kind = SessionChange::Kind::erase_packet_id,
+         .session = std::string(*session.key),
+         .number = packet_id,
+         .value = {}});
 }
 
 void SessionJournal::answer_later(const Session& session, std::string bytes) {

@@ -50,7 +50,7 @@ class Worker final {
     [[nodiscard]] Uplink& uplink() { return uplink_; }
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
     /// Before start(): a session that the store has kept; it was connected when its gateway died.
-    Session& restore(const std::string& key, Role role, bool was_connected);
+    Session& restore(std::string_view key, Role role, bool was_connected);
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }

@@ -110,6 +110,11 @@ class Server:
     def get(self, path):
         return self.request("GET", path)
 
+    def metric(self, name, label=""):
+        """The sum of a metric over all its labels that contain `label`."""
+        lines = [line for line in self.get("/metrics").splitlines() if line.startswith((name + "{", name + " "))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if label in line)
+
     def device(self, device_id):
         """The device's page, or None while nobody knows it."""
         try:
