@@ -4,7 +4,7 @@ import { useLive, useTopic } from '../live/context';
 import { mergeIncidents } from '../live/reducer';
 import { ApiError, change, get } from './client';
 import type {
-  Command, CommandRequest, Device, DeviceFacts, DevicePage, Fleet, FleetSeries, History, Incident, JsonObject, Regions,
+  Command, CommandRequest, Device, DeviceFacts, DevicePage, Fleet, FleetSeries, History, Incident, JsonObject, PastFleet, Regions,
   RegionSeries, Shadow, Transition,
 } from './types';
 
@@ -41,6 +41,18 @@ export function useFleet() {
     refetchInterval: useFallback(),
   });
   return { ...query, data: newer(live, query.data) };
+}
+
+/** The fleet at a time that has passed; null asks nothing. What was does not change. */
+export function usePastFleet(at: number | null) {
+  return useQuery({
+    queryKey: ['fleet', 'at', at],
+    queryFn: ({ signal }) => get<PastFleet>('/api/v1/fleet', { at }, signal),
+    enabled: at !== null,
+    staleTime: Infinity,
+    gcTime: 60_000,
+    placeholderData: keepPreviousData,
+  });
 }
 
 export function useRegions() {
