@@ -11,16 +11,20 @@
 #include "api/change_requests.h"
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
+#include "api/explain_queries.h"
 #include "api/fleet_queries.h"
 #include "api/http_server.h"
 #include "api/incident_feed.h"
 #include "api/json_writer.h"
 #include "api/live.h"
+#include "api/policy_book.h"
+#include "api/policy_requests.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "contract/identity.h"
 
 namespace muster {
 namespace {
@@ -82,6 +86,7 @@ struct Api::Parts {
           MetricRegistry& registry, const Clock& wall)
         : options(std::move(given)),
           status(status_store),
+          history_store(history),
           metrics(registry),
           clock(wall),
           incidents(options.incidents_max),
@@ -97,6 +102,7 @@ struct Api::Parts {
 
     ApiOptions options;
     StatusStore& status;
+    HistoryStore& history_store;
     MetricRegistry& metrics;
     const Clock& clock;
     std::string address;  ///< as it stands in a URL
@@ -109,6 +115,9 @@ struct Api::Parts {
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
     std::unique_ptr<ChangeRequests> changes;
+    std::unique_ptr<PolicyBook> policy;
+    std::unique_ptr<PolicyRequests> policy_requests;
+    std::unique_ptr<ExplainQueries> explanations;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -144,6 +153,14 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     }
     channel = std::move(*requests);
     changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
+    auto book = PolicyBook::start(bus, *channel, metrics);
+    if (!book) {
+        return tl::unexpected(book.error());
+    }
+    policy = std::move(*book);
+    policy_requests = std::make_unique<PolicyRequests>(*policy, *audit, clock, options.make_token);
+    explanations = std::make_unique<ExplainQueries>(ExplainSources{
+        status, history_store, incidents, *policy, options.pipeline, options.accuracy, clock, bus.partitions()});
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -167,6 +184,9 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
 
     watch = status.watch(
         [this](const StatusDocument& document) {
+            if (is_canary(document.id)) {
+                return;  // they are for measuring, not for looking at
+            }
             rates.on_transition(document);
             live.on_transition(document);
         },
@@ -183,6 +203,8 @@ std::vector<Route> Api::Parts::routes() {
     fleet.add_routes(table);
     devices.add_routes(table);
     changes->add_routes(table);
+    policy_requests->add_routes(table);
+    explanations->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
@@ -213,6 +235,9 @@ HttpResponse Api::Parts::ready() {
     std::vector<std::string_view> reasons;
     if (!feed->is_ready()) {
         reasons.emplace_back("incidents are still being read");
+    }
+    if (!policy->is_ready()) {
+        reasons.emplace_back("the fleet's policy is still being read");
     }
     if (!channel->is_ready()) {
         reasons.emplace_back("replies from the bus cannot be received yet");
@@ -245,6 +270,9 @@ void Api::Parts::stop() {
     // What waits for a reply holds its connection: it must let go before the connections' server is destroyed.
     if (channel) {
         channel->stop();
+    }
+    if (policy) {
+        policy->stop();
     }
     if (feed) {
         feed->stop();

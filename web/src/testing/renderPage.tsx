@@ -25,6 +25,7 @@ export const answers: Answers = {
   [id]: fixture.device(),
   [`${id}/history`]: { from: fixture.time - 3_600_000, to: fixture.time, resolution: 'raw', series: [{ metric: 'battery', unit: '%', points: [[fixture.time, 66, 66, 66]] }] },
   [`${id}/transitions`]: { transitions: [fixture.transition(fixture.time - 60_000, 'online')] },
+  [`${id}/explain`]: fixture.explanation(),
   [`${id}/shadow`]: fixture.shadow(),
   [`${id}/commands`]: { commands: [fixture.command()] },
   '/readyz': { reasons: [] },
