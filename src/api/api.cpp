@@ -18,6 +18,8 @@
 #include "api/live.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
+#include "api/rule_book.h"
+#include "api/rule_routes.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -109,6 +111,8 @@ struct Api::Parts {
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
     std::unique_ptr<ChangeRequests> changes;
+    std::unique_ptr<RuleBook> rules;
+    std::unique_ptr<RuleRoutes> rule_routes;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -144,6 +148,12 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     }
     channel = std::move(*requests);
     changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
+    auto book = RuleBook::start(options.name, bus, metrics, clock);
+    if (!book) {
+        return tl::unexpected(book.error());
+    }
+    rules = std::move(*book);
+    rule_routes = std::make_unique<RuleRoutes>(*rules, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -183,6 +193,7 @@ std::vector<Route> Api::Parts::routes() {
     fleet.add_routes(table);
     devices.add_routes(table);
     changes->add_routes(table);
+    rule_routes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
@@ -213,6 +224,9 @@ HttpResponse Api::Parts::ready() {
     std::vector<std::string_view> reasons;
     if (!feed->is_ready()) {
         reasons.emplace_back("incidents are still being read");
+    }
+    if (!rules->is_ready()) {
+        reasons.emplace_back("rules are still being read");
     }
     if (!channel->is_ready()) {
         reasons.emplace_back("replies from the bus cannot be received yet");
@@ -245,6 +259,9 @@ void Api::Parts::stop() {
     // What waits for a reply holds its connection: it must let go before the connections' server is destroyed.
     if (channel) {
         channel->stop();
+    }
+    if (rules) {
+        rules->stop();
     }
     if (feed) {
         feed->stop();

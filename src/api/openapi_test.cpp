@@ -184,7 +184,9 @@ class OpenApiTest : public ApiFixture {
         return *documents.get(collection, key);
     }
     static std::string body_for(const Operation& operation) {
-        return operation.method == "PUT"     ? R"({"model":"m2"})"
+        return operation.path.ends_with("/rules/{name}") && operation.method == "PUT"
+                   ? R"({"metric":"offline_count","raise":100})"
+               : operation.method == "PUT"   ? R"({"model":"m2"})"
                : operation.method == "PATCH" ? R"({"state":{"desired":{"interval":60}}})"
                : operation.method == "POST"  ? R"({"name":"reboot"})"
                                              : "";

@@ -12,6 +12,7 @@ inline constexpr std::string_view status = "muster.status";  ///< key device id,
 inline constexpr std::string_view regions =
     "muster.regions";  ///< key "partition:region", value RegionCounts JSON, compacted
 inline constexpr std::string_view alerts = "muster.alerts";      ///< key incident id, value Incident JSON, compacted
+inline constexpr std::string_view rules = "muster.rules";        ///< key rule name, value AlertRule JSON, compacted
 inline constexpr std::string_view messages = "muster.messages";  ///< key MQTT topic, ordinary publishes, short
 inline constexpr std::string_view retained =
     "muster.retained";  ///< key MQTT topic, retained messages, compacted; tombstone = cleared
