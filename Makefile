@@ -54,7 +54,8 @@ fuzz: packages-run packages-lint  ## every fuzz target for SECONDS seconds (60) 
 bench: packages-run packages-test packages-bench web  ## CPU, latency and memory beside Debian's mosquitto; ROUNDS=… (3)
 	@tools/build.sh release muster_benches
 	@/usr/bin/python3 bench/run_gateway_bench.py --load build/release/bench/load/muster_load \
-	    --muster build/release/src/app/muster --mosquitto "$$(PATH=$$PATH:/usr/sbin command -v mosquitto)" \
+	    --muster build/release/src/app/muster --gateway build/release/bench/muster_gateway_alone \
+	    --mosquitto "$$(PATH=$$PATH:/usr/sbin command -v mosquitto)" \
 	    --rounds $(or $(ROUNDS),3)
 
 ci:  ## what .ci/run runs
