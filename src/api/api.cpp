@@ -12,12 +12,15 @@
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
 #include "api/fleet_queries.h"
+#include "api/history_queries.h"
 #include "api/http_server.h"
 #include "api/incident_feed.h"
 #include "api/json_writer.h"
 #include "api/live.h"
+#include "api/past_queries.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
+#include "api/slow_lane.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -88,6 +91,9 @@ struct Api::Parts {
           rates(registry, wall),
           fleet({status_store, incidents, rates, options.pipeline, wall, options.version}),
           devices({status_store, history, documents, wall}),
+          slow(registry),
+          past(history, slow),
+          histories(history, status_store, slow, wall),
           live({options.live_sessions_max, options.version}, fleet, devices, registry, wall) {}
 
     Result<void> start(Bus& bus, const ListenAddress& listen);
@@ -105,6 +111,9 @@ struct Api::Parts {
     FleetRates rates;
     FleetQueries fleet;
     DeviceQueries devices;
+    SlowLane slow;
+    PastQueries past;
+    HistoryQueries histories;
     LiveStream live;
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
@@ -158,6 +167,8 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     };
     callbacks.on_upgrade = [this](const HttpRequest& request) { return dispatcher->on_upgrade(request); };
     callbacks.on_bad_request = [this](unsigned code) { return dispatcher->on_bad_request(code); };
+    callbacks.run_aside = [this](std::function<void()> work) { return slow.post(std::move(work)); };
+    slow.start();
     auto listening = HttpServer::start(std::move(server_options), std::move(callbacks), metrics);
     if (!listening) {
         return tl::unexpected(listening.error());
@@ -182,6 +193,8 @@ std::vector<Route> Api::Parts::routes() {
     std::vector<Route> table;
     fleet.add_routes(table);
     devices.add_routes(table);
+    past.extend_routes(table);
+    histories.add_routes(table);
     changes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
@@ -242,7 +255,9 @@ void Api::Parts::stop() {
     if (server) {
         server->stop();
     }
-    // What waits for a reply holds its connection: it must let go before the connections' server is destroyed.
+    // What waits for a reply or for its turn holds its connection: it must let go before the connections' server is
+    // destroyed.
+    slow.stop();
     if (channel) {
         channel->stop();
     }

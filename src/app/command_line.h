@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/history_command.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -22,6 +23,7 @@ struct ServeOptions {
     std::int32_t partitions = 16;
     std::uint32_t commit_interval_ms = 5;
     std::uint64_t events_bytes_max = 4ULL << 30U;
+    std::uint32_t presence_days = 90;
     std::string web_directory;
     std::string log_level = "info";
 
@@ -38,7 +40,7 @@ struct SimulateOptions {
 };
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
-using Command = std::variant<ServeOptions, SimulateOptions>;
+using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

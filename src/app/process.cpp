@@ -25,6 +25,11 @@ void hold_signals() {
     std::signal(SIGPIPE, SIG_IGN);
 }
 
+void release_signals() {
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 void wait_for_stop(std::int64_t seconds) {
     const sigset_t set = stop_signals();
     if (seconds > 0) {

@@ -127,7 +127,11 @@ Result<void> Serve::open_stores() {
         })
         .and_then([this] { return keep(EmbeddedSessionStore::open(path("sessions")), sessions_); })
         .and_then([this] { return keep(EmbeddedStatusStore::open({path("status")}, metrics_), status_); })
-        .and_then([this] { return keep(EmbeddedHistoryStore::open({path("history")}, metrics_), history_); })
+        .and_then([this] {
+            EmbeddedHistoryStoreOptions history{.directory = path("history")};
+            history.transition_days = static_cast<int>(options_.presence_days);
+            return keep(EmbeddedHistoryStore::open(history, metrics_), history_);
+        })
         .and_then([this] { return keep(EmbeddedDocumentStore::open(path("documents")), documents_); });
 }
 

@@ -48,6 +48,10 @@ struct EventHeader {
 };
 
 inline constexpr std::string_view event_header_name = "muster";
+/// A second header, present when an MQTT 5.0 publish had any: its properties that concern the receiver (payload format,
+/// message expiry in seconds from `received` on, content type, response topic, correlation data, user properties in
+/// order), encoded as MQTT 5.0 section 2.2.2 says, without their length.
+inline constexpr std::string_view properties_header_name = "mqtt5";
 inline constexpr std::size_t gateway_name_bytes_max = 64;
 
 // Layout, little-endian:

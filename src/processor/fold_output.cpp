@@ -16,6 +16,7 @@ void FoldOutput::clear() {
     touches.clear();
     samples.clear();
     transitions.clear();
+    moves.clear();
     lifecycle.clear();
     regions.clear();
     counts = {};

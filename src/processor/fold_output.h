@@ -68,6 +68,7 @@ struct FoldOutput {
     std::vector<StatusTouch> touches;
     std::vector<Sample> samples;
     std::vector<DeviceTransition> transitions;
+    std::vector<DeviceTransition> moves;  ///< into another region, with no transition at the same time
     std::vector<LifecycleEvent> lifecycle;
     std::vector<RegionReport> regions;
     FoldCounts counts;

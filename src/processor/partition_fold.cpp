@@ -151,7 +151,8 @@ void PartitionFold::append_sample(Turn& turn, const TelemetrySample& sample, Sta
     }
     const std::int64_t received = to_epoch_ms(turn.record.header.received);
     std::int64_t time = sample.time_ms.value_or(received);
-    if (time < received - sample_past_ms_max || time > received + sample_future_ms_max) {
+    const bool clamped = time < received - sample_past_ms_max || time > received + sample_future_ms_max;
+    if (clamped) {
         turn.out.refuse(Refusal::time_clamped);
         time = received;
     }
@@ -161,7 +162,7 @@ void PartitionFold::append_sample(Turn& turn, const TelemetrySample& sample, Sta
         new (metrics + i) Metric(turn.out.arena.copy(sample.metrics[i].first), sample.metrics[i].second);
     }
     const std::span<const Metric> view(metrics, sample.metrics.size());
-    turn.out.samples.push_back({touch.id, from_epoch_ms(time), view});
+    turn.out.samples.push_back({touch.id, from_epoch_ms(time), view, clamped});
     if (from_epoch_ms(time) >= touch.telemetry_time) {
         touch.telemetry_time = from_epoch_ms(time);
         touch.metrics = view;
@@ -269,13 +270,16 @@ void PartitionFold::finish_change(Turn& turn, const Change& change) {
     document.previous = change.state;
     document.detected_in_ms = change.detected_in_ms;
     document.offset = turn.record.offset;
-    if (change.state == device.state && change.overlays == device.overlays) {
+    const bool moved_only = change.state == device.state && change.overlays == device.overlays;
+    if (moved_only && change.place.region == place.region) {
         return;
     }
     const Timestamp time = change.state == device.state ? turn.record.header.received : device.since;
-    turn.out.transitions.push_back({devices_.id(change.device),
-                                    {time, device.state, device.cause, device.overlays, device.epoch, document.gateway,
-                                     change.detected_in_ms, turn.record.offset}});
+    auto& entries = moved_only ? turn.out.moves : turn.out.transitions;
+    entries.push_back(
+        {devices_.id(change.device),
+         {time, device.state, device.cause, device.overlays, device.epoch, document.gateway, change.detected_in_ms,
+          turn.record.offset, device.since, document.attributes.region, moved_only}});
 }
 
 StatusDocument PartitionFold::document_of(DeviceNumber number) const {

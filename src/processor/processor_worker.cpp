@@ -114,10 +114,12 @@ bool ProcessorWorker::hand_to_stores() {
     if (!out_.samples.empty() && !repeat("append samples", [this] { return places_.history.append(out_.samples); })) {
         return false;
     }
-    for (const DeviceTransition& entry : out_.transitions) {
-        if (!repeat("append a transition",
-                    [&] { return places_.history.append_transition(entry.device, entry.transition); })) {
-            return false;
+    for (const auto* entries : {&out_.transitions, &out_.moves}) {
+        for (const DeviceTransition& entry : *entries) {
+            if (!repeat("append a transition",
+                        [&] { return places_.history.append_transition(entry.device, entry.transition); })) {
+                return false;
+            }
         }
     }
     if (out_.documents.empty() && out_.touches.empty()) {

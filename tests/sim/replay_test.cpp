@@ -114,13 +114,17 @@ std::string bytes_of(const FoldOutput& out) {
         writer.number(to_epoch_ms(sample.time));
         append_metrics(writer, sample.metrics);
     }
-    for (const DeviceTransition& entry : out.transitions) {
-        writer.text(entry.device);
-        writer.number(to_epoch_ms(entry.transition.time));
-        writer.number(static_cast<std::uint8_t>(entry.transition.state));
-        writer.number(entry.transition.overlays);
-        writer.number(entry.transition.detected_in_ms);
-        writer.number(entry.transition.offset);
+    for (const auto* entries : {&out.transitions, &out.moves}) {
+        for (const DeviceTransition& entry : *entries) {
+            writer.text(entry.device);
+            writer.number(to_epoch_ms(entry.transition.time));
+            writer.number(to_epoch_ms(entry.transition.since));
+            writer.number(static_cast<std::uint8_t>(entry.transition.state));
+            writer.number(entry.transition.overlays);
+            writer.number(entry.transition.detected_in_ms);
+            writer.number(entry.transition.offset);
+            writer.text(entry.transition.region);
+        }
     }
     for (const LifecycleEvent& event : out.lifecycle) {
         writer.text(event.topic);
