@@ -31,7 +31,12 @@ Named name_operator(const mqtt::Connect& connect, const GatewayOptions& options,
     return {};
 }
 
-Named name_device(const mqtt::Connect& connect, Admission& admission) {
+Named name_device(const mqtt::Connect& connect, const Certified& certified, Admission& admission) {
+    if (certified.must_be_named && (certified.name.empty() || certified.name != connect.client_id)) {
+        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+    }
+    // Over mTLS a user name without a password says nothing of who it is: AWS's device SDKs put their version there.
+    admission.user = connect.user_name.value_or(std::string_view{});
     if (connect.client_id.empty()) {
         admission.role = Role::guest;
         admission.key = "/guest/" + net::random_hex(16);
@@ -47,7 +52,8 @@ Named name_device(const mqtt::Connect& connect, Admission& admission) {
 
 }  // namespace
 
-tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options) {
+tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options,
+                                                const Certified& certified) {
     if (connect.version != mqtt::ProtocolVersion::v3_1_1) {
         return tl::unexpected(mqtt::ReasonCode::unsupported_protocol_version);
     }
@@ -55,8 +61,9 @@ tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, co
         return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);
     }
     Admission admission;
+    const bool is_known_by_password = connect.user_name && (connect.password || !certified.has_certificate);
     const Named named =
-        connect.user_name ? name_operator(connect, options, admission) : name_device(connect, admission);
+        is_known_by_password ? name_operator(connect, options, admission) : name_device(connect, certified, admission);
     if (!named) {
         return tl::unexpected(named.error());
     }

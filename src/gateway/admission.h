@@ -26,9 +26,17 @@ struct Admission {
     mqtt::MessagePtr will;
 };
 
+/// What the transport knows of a client; a view.
+struct Certified {
+    bool has_certificate = false;
+    bool must_be_named = false;  ///< only a certificate makes a device
+    std::string_view name{};     ///< the device id in the certificate; empty: none
+};
+
 /// Decides who a client is, or why it is refused. No side effect but a random name for a client without one.
 [[nodiscard]] tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect,
-                                                              const GatewayOptions& options);
+                                                              const GatewayOptions& options,
+                                                              const Certified& certified = {});
 
 /// The value of the connect record: {"address":"127.0.0.1:5000","protocol":"3.1.1","clean":true,"user":"..."}.
 void write_connect_detail(const Admission& admission, std::string_view address, std::string& out);
