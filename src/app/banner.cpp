@@ -26,6 +26,10 @@ std::string banner(const Endpoints& endpoints, std::string_view version) {
         endpoints.simulated_devices == 0 ? "" : fmt::format(", with {} simulated devices", endpoints.simulated_devices),
         endpoints.http, endpoints.token, endpoints.http, (endpoints.data_directory / "tokens.json").string(),
         fmt::join(endpoints.listeners, "\n              "));
+    const bool is_plain = endpoints.listeners.empty() || endpoints.listeners.front().starts_with("mqtt://");
+    if (!is_plain) {
+        return out + fmt::format("\nCtrl-C stops Muster; its data stays in {}.\n", endpoints.data_directory.string());
+    }
     out += fmt::format(
         "\nConnect a device by hand; Ctrl-C kills it, and its will is executed:\n"
         "  while sleep 2; do echo '{{\"battery\":87,\"temperature\":21.5}}'; done | mosquitto_pub -h {} -p {} -i "

@@ -111,8 +111,19 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->check(CLI::Range(std::uint64_t{64} << 20U, std::uint64_t{1} << 50U))
         ->envname("MUSTER_EVENTS_BYTES_MAX")
         ->capture_default_str();
+    serve->add_option("--presence-days", options.presence_days, "Days for which every presence transition is kept")
+        ->check(CLI::Range(1, 3660))
+        ->envname("MUSTER_PRESENCE_DAYS")
+        ->capture_default_str();
     serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
         ->envname("MUSTER_WEB_DIR");
+    serve
+        ->add_option("--canaries", options.canaries,
+                     "Devices of each kind of death, inside Muster, that measure how fast and how rightly it detects; "
+                     "0: none")
+        ->check(CLI::Range(0, 100))
+        ->envname("MUSTER_CANARIES")
+        ->capture_default_str();
     add_log_option(*serve, options.log_level);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
@@ -184,6 +195,35 @@ void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts)
     add_log_option(*command, options.log_level);
 }
 
+void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOptions& verify) {
+    CLI::App* history = app.add_subcommand("history", "Export or check the history of a running muster serve");
+    history->require_subcommand(1);
+    const auto add_common = [](CLI::App* command, std::string& data_directory, bool& quiet) {
+        command->add_option("--data-dir", data_directory, "Data directory of the muster serve that is asked")
+            ->envname("MUSTER_DATA_DIR")
+            ->capture_default_str();
+        command->add_flag("--quiet", quiet, "Say nothing of the progress");
+    };
+    CLI::App* exporting = history->add_subcommand("export", "Write samples or transitions as NDJSON or CSV");
+    exporting->footer(
+        "Examples:\n  muster history export --csv --device my-device --from 2026-11-01 --out my-device.csv\n"
+        "  muster history export --transitions --region in/karnataka | jq .state\n"
+        "Times are ISO 8601 (a date is its midnight, UTC) or epoch milliseconds; from is included, to is not.\n"
+        "Needs a running muster serve, which goes on serving; progress is on standard error.");
+    add_common(exporting, to_export.data_directory, to_export.quiet);
+    CLI::Option* csv = exporting->add_flag("--csv", to_export.csv, "CSV, a line a value");
+    exporting->add_flag("--ndjson", "NDJSON, a line a sample: the default")->excludes(csv);
+    exporting->add_flag("--transitions", to_export.transitions, "Presence transitions instead of samples");
+    CLI::Option* device = exporting->add_option("--device", to_export.device, "Of this device only");
+    exporting->add_option("--region", to_export.region, "Of this region and everything below it")->excludes(device);
+    exporting->add_option("--from", to_export.from, "From this time on; default: all there is");
+    exporting->add_option("--to", to_export.to, "Until before this time; default: now");
+    exporting->add_option("--out", to_export.out,
+                          "Into this file, which appears when it is whole; default: standard output");
+    CLI::App* verifying = history->add_subcommand("verify", "Read everything stored against its checksums");
+    add_common(verifying, verify.data_directory, verify.quiet);
+}
+
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
     scenario.flappers = *parse_share(texts.flappers);
     scenario.sleepers = *parse_share(texts.sleepers);
@@ -214,8 +254,11 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     ServeOptions serve;
     SimulateOptions simulate;
     SimulateTexts texts;
+    HistoryExportOptions history_export;
+    HistoryVerifyOptions history_verify;
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
+    add_history(app, history_export, history_verify);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -224,6 +267,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("serve")) {
         return {serve, 0};
+    }
+    if (app.got_subcommand("history")) {
+        return app.get_subcommand("history")->got_subcommand("export") ? ParsedCommandLine{history_export, 0}
+                                                                       : ParsedCommandLine{history_verify, 0};
     }
     put_texts(texts, simulate.simulator.scenario);
     return {simulate, 0};

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/history_command.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -27,9 +28,11 @@ struct ServeOptions {
     std::int32_t partitions = 16;
     std::uint32_t commit_interval_ms = 5;
     std::uint64_t events_bytes_max = 4ULL << 30U;
+    std::uint32_t presence_days = 90;
     std::string web_directory;
     std::string log_level = "info";
 
+    std::uint32_t canaries = 1;  ///< of each kind, 0 = none
     std::uint32_t simulate = 0;  ///< devices
     std::uint64_t simulate_seed = 42;
     std::vector<std::string> simulate_outages;
@@ -43,7 +46,7 @@ struct SimulateOptions {
 };
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
-using Command = std::variant<ServeOptions, SimulateOptions>;
+using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

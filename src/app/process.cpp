@@ -26,6 +26,11 @@ void hold_signals() {
     std::signal(SIGPIPE, SIG_IGN);
 }
 
+void release_signals() {
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 void wait_for_stop(std::int64_t seconds, const std::function<void()>& on_hang_up) {
     const sigset_t set = stop_signals();
     const timespec patience{seconds, 0};

@@ -1,5 +1,6 @@
 #include "app/serve.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "bus/embedded_bus.h"
 #include "bus/standard_topics.h"
+#include "canary/canaries.h"
 #include "gateway/embedded_session_store.h"
 #include "gateway/gateway.h"
 #include "history/embedded_history_store.h"
@@ -49,8 +51,10 @@ class Serve final {
     [[nodiscard]] Result<void> start_api();
     [[nodiscard]] Result<void> read_listeners(GatewayOptions& gateway);
     [[nodiscard]] Result<void> start_gateway();
+    [[nodiscard]] Result<void> start_canaries();
     [[nodiscard]] Result<void> start_simulator();
     [[nodiscard]] PipelineHealth pipeline();
+    [[nodiscard]] DetectionAccuracy accuracy() const;
     [[nodiscard]] std::string path(std::string_view name) const {
         return (std::filesystem::path(options_.data_directory) / name).string();
     }
@@ -63,6 +67,8 @@ class Serve final {
     bool has_tls_ = false;
     /// The gateway starts after the API that reports on it; null until then.
     std::atomic<const Gateway*> reported_gateway_{nullptr};
+    std::atomic<const Canaries*> reported_canaries_{nullptr};
+    std::string canary_password_;
 
     std::unique_ptr<Bus> bus_;
     std::unique_ptr<SessionStore> sessions_;
@@ -72,6 +78,7 @@ class Serve final {
     std::unique_ptr<Processor> processor_;
     std::unique_ptr<Alerts> alerts_;
     std::unique_ptr<Shadow> shadow_;
+    std::unique_ptr<Canaries> canaries_;  ///< started after the gateway; the API asks it to the last
     std::unique_ptr<Api> api_;
     std::unique_ptr<Gateway> gateway_;
     std::unique_ptr<Simulator> simulator_;
@@ -104,6 +111,7 @@ Result<void> Serve::start() {
         .and_then([this] {
             return naming(options_.listen.empty() ? "--mqtt-listen" : "--mqtt-listen or --listen", start_gateway());
         })
+        .and_then([this] { return start_canaries(); })
         .and_then([this] { return start_simulator(); })
         .and_then([this] { return write_endpoints(endpoints()); });
 }
@@ -135,7 +143,11 @@ Result<void> Serve::open_stores() {
         })
         .and_then([this] { return keep(EmbeddedSessionStore::open(path("sessions")), sessions_); })
         .and_then([this] { return keep(EmbeddedStatusStore::open({path("status")}, metrics_), status_); })
-        .and_then([this] { return keep(EmbeddedHistoryStore::open({path("history")}, metrics_), history_); })
+        .and_then([this] {
+            EmbeddedHistoryStoreOptions history{.directory = path("history")};
+            history.transition_days = static_cast<int>(options_.presence_days);
+            return keep(EmbeddedHistoryStore::open(history, metrics_), history_);
+        })
         .and_then([this] { return keep(EmbeddedDocumentStore::open(path("documents")), documents_); });
 }
 
@@ -157,6 +169,7 @@ Result<void> Serve::start_api() {
     api.version = MUSTER_VERSION;
     api.make_token = [] { return net::random_hex(token_bytes); };
     api.pipeline = [this] { return pipeline(); };
+    api.accuracy = [this] { return accuracy(); };
     return keep(Api::start(api, *bus_, *status_, *history_, *documents_, metrics_, clock_), api_);
 }
 
@@ -194,9 +207,24 @@ Result<void> Serve::start_gateway() {
     gateway.is_operator = [this](std::string_view user, std::string_view password) {
         return user == "operator" && api_->is_operator_token(password);
     };
+    canary_password_ = net::random_hex(token_bytes);
+    gateway.is_canary = [this](std::string_view, std::string_view password) { return password == canary_password_; };
     gateway_since_ = clock_.now();
     return keep(Gateway::start(gateway, *bus_, *sessions_, metrics_), gateway_).map([this] {
         reported_gateway_ = gateway_.get();
+    });
+}
+
+Result<void> Serve::start_canaries() {
+    if (options_.canaries == 0 || options_.mqtt_listen == no_listener) {
+        return {};  // they speak plain MQTT
+    }
+    CanariesOptions canaries;
+    canaries.broker = gateway_->address();
+    canaries.password = canary_password_;
+    canaries.of_each_kind = options_.canaries;
+    return keep(Canaries::start(std::move(canaries), *status_, metrics_), canaries_).map([this] {
+        reported_canaries_ = canaries_.get();
     });
 }
 
@@ -224,10 +252,16 @@ PipelineHealth Serve::pipeline() {
     PipelineHealth health;
     meter_.measure(processor_->progress(), health);
     if (const Gateway* gateway = reported_gateway_) {
+        const auto connections = static_cast<std::int64_t>(gateway->connections());
         health.gateways.push_back(
-            {options_.gateway_name, static_cast<std::int64_t>(gateway->connections()), gateway_since_});
+            {options_.gateway_name, std::max<std::int64_t>(0, connections - accuracy().connected), gateway_since_});
     }
     return health;
+}
+
+DetectionAccuracy Serve::accuracy() const {
+    const Canaries* const canaries = reported_canaries_;
+    return canaries == nullptr ? DetectionAccuracy{} : canaries->accuracy();
 }
 
 Endpoints Serve::endpoints() const {

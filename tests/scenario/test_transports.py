@@ -14,7 +14,7 @@ import harness
 
 TRANSPORTS = ("mqtt", "mqtts", "ws", "wss")
 PAHO_C = {"mqtt": "tcp", "mqtts": "ssl", "ws": "ws", "wss": "wss"}
-VERSIONS = (4,)
+VERSIONS = (4, 5)
 JS_CLIENT = "tests/scenario/js/client.mjs"
 
 
