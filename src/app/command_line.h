@@ -14,7 +14,12 @@ namespace muster {
 /// `muster serve`: every role in one process.
 struct ServeOptions {
     std::string data_directory = "muster-data";
-    std::string mqtt_listen = "127.0.0.1:1883";
+    std::string mqtt_listen = "127.0.0.1:1883";  ///< "none": only the others
+    std::vector<std::string> listen{};           ///< more listeners, each as parse_listener() takes it
+    std::string tls_certificate_file{};
+    std::string tls_key_file{};
+    std::string tls_client_ca_file{};
+    std::string tls_crl_file{};
     std::string http_listen = "127.0.0.1:8080";
     std::string gateway_name = "gw-1";
     std::uint32_t heartbeat_timeout_s = 60;  ///< design: silent for 60 s is offline

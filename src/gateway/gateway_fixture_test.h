@@ -130,6 +130,14 @@ class CountingSessionStore final : public SessionStore {
     std::atomic<Incarnation> incarnation_{0};
 };
 
+/// What a test's client puts between its socket and MQTT.
+class TestWire {
+ public:
+    virtual ~TestWire() = default;
+    virtual Result<std::size_t> read(const net::TcpSocket& socket, std::span<char> into) = 0;
+    virtual Result<std::size_t> write(const net::TcpSocket& socket, std::string_view bytes) = 0;
+};
+
 /// An MQTT client on a real socket, driven by the test's own reactor.
 class TestClient final : public net::IoHandler, private mqtt::ClientListener {
  public:
@@ -151,8 +159,9 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         bool will_retain = false;
     };
 
-    TestClient(net::Reactor& reactor, const net::Address& address, const Options& options)
-        : reactor_(reactor), socket_(*net::TcpSocket::connect(address)), protocol_(limits()) {
+    TestClient(net::Reactor& reactor, const net::Address& address, const Options& options,
+               std::unique_ptr<TestWire> wire = {})
+        : reactor_(reactor), socket_(*net::TcpSocket::connect(address)), wire_(std::move(wire)), protocol_(limits()) {
         EXPECT_TRUE(reactor_.add(socket_.fd(), *this, net::io_readable | net::io_writable));
         mqtt::Connect connect;
         connect.client_id = options.id;
@@ -234,7 +243,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         }
         std::vector<char> buffer(64 * 1024);
         while (socket_.is_open()) {
-            const auto got = socket_.read(buffer);
+            const auto got = wire_ ? wire_->read(socket_, buffer) : socket_.read(buffer);
             if (!got) {
                 ended = ended || got.error().code == ErrorCode::closed;
                 return;
@@ -245,7 +254,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
     }
     void write() {
         while (!out_.empty()) {
-            const auto written = socket_.write(out_);
+            const auto written = wire_ ? wire_->write(socket_, out_) : socket_.write(out_);
             if (!written) {
                 return;
             }
@@ -271,6 +280,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
 
     net::Reactor& reactor_;
     net::TcpSocket socket_;
+    std::unique_ptr<TestWire> wire_;  ///< null for plain TCP
     mqtt::ClientConnection protocol_;
     std::string out_;
     bool reads_ = true;
@@ -287,7 +297,9 @@ class GatewayFixture : public ::testing::Test {
     }
 
     void start(GatewayOptions options = {}) {
-        options.listen = *net::Address::parse("127.0.0.1:0");
+        if (options.listen) {
+            options.listen = *net::Address::parse("127.0.0.1:0");
+        }
         if (!options.is_operator) {
             options.is_operator = [](std::string_view user, std::string_view password) {
                 return user == "operator" && password == "secret";

@@ -3,10 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
+#include "gateway/listener_options.h"
 #include "mqtt/server_connection.h"
 #include "mqtt/server_session.h"
 #include "net/address.h"
@@ -31,9 +34,12 @@ struct GatewayLimits {
     std::size_t retained_topics_max = 2'000'000;
     std::size_t retained_bytes_max = 512U << 20U;
     std::size_t subscriptions_max = 16'000'000;
-    std::size_t accepts_per_turn = 256;
-    std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
-    std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
+    std::size_t accepts_per_turn = 256;           ///< a listener
+    std::size_t handshakes_per_second = 500;      ///< a worker: TLS handshakes begun; 0.6 ms each on a slow core
+    std::size_t handshakes_per_turn = 4;          ///< a worker: between two looks at those who are already on
+    std::size_t handshakes_waiting_max = 20'000;  ///< a worker: over it TLS clients wait to be accepted
+    std::size_t read_bytes = 64 * 1024;           ///< one read; the buffer is shared by all connections of a worker
+    std::size_t reads_per_turn = 4;               ///< a connection; more waits for the next turn
     mqtt::ServerLimits connection{.topic_alias_max = 16};
     mqtt::SessionLimits session{.stores_kept = true};
 };
@@ -41,7 +47,9 @@ struct GatewayLimits {
 /// What a gateway is told at its start.
 struct GatewayOptions {
     std::string name = "gw-1";  ///< 1 to 64 bytes; no two gateways of one bus may share it
-    net::Address listen = *net::Address::parse("127.0.0.1:1883");
+    std::optional<net::Address> listen = *net::Address::parse("127.0.0.1:1883");  ///< for plain MQTT, on loopback
+    std::vector<ListenerOptions> listeners{};                                     ///< the others, at most 31
+    Millis tls_look_interval{1'000};  ///< how often certificate, key and revocation files are looked at for changes
     std::size_t threads = 2;
     bool relay_messages = false;  ///< ordinary QoS 0 publishes go to other gateways' subscribers as well
     Millis ping_record_interval{

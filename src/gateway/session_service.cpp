@@ -152,7 +152,7 @@ void SessionService::discard(Session& session) {
 }
 
 void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {
-    auto admission = admit(connect, context_.options);
+    auto admission = admit(connect, context_.options, connection.certified());
     if (!admission) {
         worker_.refuse(connection, admission.error());
         return;

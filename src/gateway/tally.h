@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "gateway/transport_failure.h"
+
 namespace muster {
 
 /// A number that one thread changes and any thread reads: no locked instruction on the data path.
@@ -55,6 +57,12 @@ struct Tally {
     std::array<Count, drop_reasons> drops;
     Count subscriptions_refused;
     Count connect_timeouts;
+    Count handshakes;           ///< TLS handshakes begun
+    Count handshakes_resumed;   ///< ended, with a ticket of an earlier one
+    Count handshakes_full;      ///< ended, with certificates
+    Count handshakes_deferred;  ///< had to wait in line
+    Count revoked_closed;       ///< live connections whose certificate was revoked
+    std::array<Count, transport_failures> transport_failed;
     Count delivered;  ///< messages sent or queued to clients
     Count bytes_in;
     Count bytes_out;
@@ -69,6 +77,7 @@ struct Tally {
 
     // Gauges.
     Count sessions;
+    Count handshakes_waiting;
     Count bus_queue_bytes;
     Count control_records;
     Count session_store_bytes;

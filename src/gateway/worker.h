@@ -12,6 +12,7 @@
 #include "gateway/connection_table.h"
 #include "gateway/courier.h"
 #include "gateway/gateway_context.h"
+#include "gateway/handshake_gate.h"
 #include "gateway/mailbox.h"
 #include "gateway/output_pool.h"
 #include "gateway/session_journal.h"
@@ -29,8 +30,9 @@ namespace muster {
 /// its own.
 class Worker final {
  public:
-    Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor,
-           net::TcpListener listener, Mailbox& mailbox, Bus& bus, MetricRegistry& metrics);
+    /// Takes its socket of each of the context's listeners.
+    Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor, Mailbox& mailbox,
+           Bus& bus, MetricRegistry& metrics);
     ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -44,6 +46,8 @@ class Worker final {
     void post(std::function<void()> task) { reactor_->post(std::move(task)); }
     /// Any thread: the mailbox is no longer empty.
     void wake_for_mail();
+    /// Any thread: ends the connections whose certificate is revoked by now.
+    void close_revoked();
     [[nodiscard]] const Tally& tally() const { return tally_; }
 
     [[nodiscard]] net::Reactor& reactor() { return *reactor_; }
@@ -70,15 +74,22 @@ class Worker final {
  private:
     class Acceptor;
     class RetryTimer;
+    class HandshakeTimer;
     struct StoreGate;
 
-    void accept_all();
-    void accept_one(net::TcpSocket socket);
+    void accept_all(Acceptor& acceptor);
+    void count_transport_failure(TransportFailure failure);
+    [[nodiscard]] bool must_wait(const Acceptor& acceptor) const;
+    void accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket, const net::Address& peer);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
     [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
 
     void read(Connection& connection);
+    [[nodiscard]] bool may_read_transport(Connection& connection);
+    void begin_handshake(Connection& connection);
+    void begin_waiting_handshakes();
+    [[nodiscard]] Result<std::size_t> read_transport(Connection& connection);
     Connection* receive(Connection& connection, std::string_view bytes);
     Connection* admit(Connection& connection);
     void hand_over(Connection& connection, std::size_t worker);
@@ -108,8 +119,10 @@ class Worker final {
     MetricRegistry& metrics_;
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
-    std::unique_ptr<Acceptor> acceptor_;
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;  ///< by the listener's number
     std::unique_ptr<RetryTimer> retry_timer_;
+    HandshakeGate handshakes_;
+    std::unique_ptr<HandshakeTimer> handshake_timer_;
     std::shared_ptr<StoreGate> store_gate_;
     Mailbox& mailbox_;
     Mailbox::Content mail_;  ///< reused

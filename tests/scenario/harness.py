@@ -51,13 +51,14 @@ class Server:
         self.process = None
         self.mqtt_listen = "127.0.0.1:0"
         self.http_listen = "127.0.0.1:0"
+        self.program_options = ()  # those that stand before the command
 
     def start(self):
         endpoints = self.data_dir / "endpoints.json"
         endpoints.unlink(missing_ok=True)
         with open(self.data_dir.parent / f"{self.data_dir.name}.log", "ab") as log:
             self.process = subprocess.Popen(
-                [MUSTER, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
+                [MUSTER, *self.program_options, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
                  "--http-listen", self.http_listen, "--canaries", "0", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: endpoints.exists() or self.process.poll() is not None, "muster serve to be ready")
