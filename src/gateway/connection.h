@@ -106,6 +106,7 @@ class Connection final : public net::IoHandler, public net::Timer {
     bool has_unread = false;  ///< the socket may have more than was read
     bool peer_ended = false;  ///< the socket will give an end
     bool needs_flush = false;
+    bool is_watched = false;  ///< by its worker's reactor
 
  private:
     void on_io(std::uint32_t events) override;

@@ -72,7 +72,7 @@ class Worker final {
     void accept_one(net::TcpSocket socket);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
-    [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
+    [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
 
     void read(Connection& connection);
     Connection* receive(Connection& connection, std::string_view bytes);
