@@ -50,6 +50,9 @@ struct GatewayOptions {
     Millis stop_timeout{5'000};  ///< how long stop() waits for the bus
     /// Whether these credentials are an operator's. Any thread; must not block. Empty: nobody is an operator.
     std::function<bool(std::string_view user, std::string_view password)> is_operator{};
+    /// Whether these credentials are those of Muster's own canary with this id. Any thread; must not block. Empty:
+    /// nobody may connect under canary_id_prefix.
+    std::function<bool(std::string_view user, std::string_view password)> is_canary{};
     GatewayLimits limits{};
 };
 
