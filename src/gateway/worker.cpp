@@ -194,7 +194,15 @@ void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::T
                                      listener.has_transport() ? std::make_unique<Transport>(listener) : nullptr,
                                      listener_number, context_.options.limits.connection, reactor_->monotonic()),
         *this);
-    (void)watch(connection);
+    const ConnectionRef ref = connection.ref();
+    reactor_->timers().arm(connection, connection.protocol().deadline());
+    // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
+    connection.has_unread = true;
+    read(connection);
+    Connection* still_here = connections_.at(ref);
+    if (still_here != nullptr && !still_here->is_ending()) {
+        (void)watch(*still_here);
+    }
 }
 
 bool Worker::watch(Connection& connection) {
@@ -203,15 +211,13 @@ bool Worker::watch(Connection& connection) {
         connection.end_later(Cause::connection_lost);
         return false;
     }
-    reactor_->timers().arm(connection, connection.protocol().deadline());
+    connection.is_watched = true;
     return true;
 }
 
-std::unique_ptr<Connection> Worker::unwatch(Connection& connection) {
-    reactor_->remove(connection.socket().fd());
+std::unique_ptr<Connection> Worker::take(Connection& connection) {
     reactor_->timers().disarm(connection);
-    std::unique_ptr<Connection> owned = connections_.take(connection);
-    return owned;
+    return connections_.take(connection);
 }
 
 // ---- reading
@@ -357,7 +363,10 @@ Connection* Worker::admit(Connection& connection) {
 void Worker::hand_over(Connection& connection, std::size_t worker) {
     tally_.handed_over.add();
     // Shared only because a task must be copyable; if the other worker has stopped, it closes the connection unread.
-    auto parcel = std::make_shared<std::unique_ptr<Connection>>(unwatch(connection));
+    if (std::exchange(connection.is_watched, false)) {
+        reactor_->remove(connection.socket().fd());
+    }
+    auto parcel = std::make_shared<std::unique_ptr<Connection>>(take(connection));
     Worker& other = *context_.workers[worker];
     other.post([&other, parcel] { other.adopt(std::move(*parcel)); });
 }
@@ -365,10 +374,10 @@ void Worker::hand_over(Connection& connection, std::size_t worker) {
 void Worker::adopt(std::unique_ptr<Connection> parcel) {
     Connection& connection = connections_.add(std::move(parcel), *this);
     connection.needs_flush = false;
-    if (!watch(connection)) {
-        return;
+    reactor_->timers().arm(connection, connection.protocol().deadline());
+    if (watch(connection)) {
+        claim(connection);
     }
-    claim(connection);
 }
 
 // ---- sessions
@@ -457,7 +466,7 @@ void Worker::close(Connection& connection, Cause cause) {
     }
     connection.end_later(cause);
     (void)connection.flush();
-    std::unique_ptr<Connection> owned = unwatch(connection);
+    std::unique_ptr<Connection> owned = take(connection);  // close_socket() ends the watch
     context_.connections.fetch_sub(1, std::memory_order_relaxed);
     context_.listeners[connection.listener_number]->connections.fetch_sub(1, std::memory_order_relaxed);
     closed_.push_back(std::move(owned));

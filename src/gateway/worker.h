@@ -83,7 +83,7 @@ class Worker final {
     void accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket, const net::Address& peer);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
-    [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
+    [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
 
     void read(Connection& connection);
     [[nodiscard]] bool may_read_transport(Connection& connection);
