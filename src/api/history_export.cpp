@@ -145,7 +145,7 @@ Result<void> HistoryExport::take_device() {
     device_ = std::move(devices_.front());
     devices_.pop_front();
     from_ = request_.from;
-    due_ = {.from = request_.from, .to = request_.to, .limit = transitions_a_page};
+    due_ = {.device = {}, .from = request_.from, .to = request_.to, .limit = transitions_a_page};
     return {};
 }
 
