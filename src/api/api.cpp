@@ -11,6 +11,7 @@
 #include "api/change_requests.h"
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
+#include "api/explain_queries.h"
 #include "api/fleet_queries.h"
 #include "api/history_queries.h"
 #include "api/http_server.h"
@@ -18,12 +19,17 @@
 #include "api/json_writer.h"
 #include "api/live.h"
 #include "api/past_queries.h"
+#include "api/policy_book.h"
+#include "api/policy_requests.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
+#include "api/rule_book.h"
+#include "api/rule_routes.h"
 #include "api/slow_lane.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "contract/identity.h"
 
 namespace muster {
 namespace {
@@ -85,6 +91,7 @@ struct Api::Parts {
           MetricRegistry& registry, const Clock& wall)
         : options(std::move(given)),
           status(status_store),
+          history_store(history),
           metrics(registry),
           clock(wall),
           incidents(options.incidents_max),
@@ -103,6 +110,7 @@ struct Api::Parts {
 
     ApiOptions options;
     StatusStore& status;
+    HistoryStore& history_store;
     MetricRegistry& metrics;
     const Clock& clock;
     std::string address;  ///< as it stands in a URL
@@ -118,6 +126,11 @@ struct Api::Parts {
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
     std::unique_ptr<ChangeRequests> changes;
+    std::unique_ptr<PolicyBook> policy;
+    std::unique_ptr<PolicyRequests> policy_requests;
+    std::unique_ptr<ExplainQueries> explanations;
+    std::unique_ptr<RuleBook> rules;
+    std::unique_ptr<RuleRoutes> rule_routes;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -153,6 +166,20 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     }
     channel = std::move(*requests);
     changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
+    auto book = PolicyBook::start(bus, *channel, metrics);
+    if (!book) {
+        return tl::unexpected(book.error());
+    }
+    policy = std::move(*book);
+    policy_requests = std::make_unique<PolicyRequests>(*policy, *audit, clock, options.make_token);
+    explanations = std::make_unique<ExplainQueries>(ExplainSources{
+        status, history_store, incidents, *policy, options.pipeline, options.accuracy, clock, bus.partitions()});
+    auto rule_book = RuleBook::start(options.name, bus, metrics, clock);
+    if (!rule_book) {
+        return tl::unexpected(rule_book.error());
+    }
+    rules = std::move(*rule_book);
+    rule_routes = std::make_unique<RuleRoutes>(*rules, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -178,6 +205,9 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
 
     watch = status.watch(
         [this](const StatusDocument& document) {
+            if (is_canary(document.id)) {
+                return;  // they are for measuring, not for looking at
+            }
             rates.on_transition(document);
             live.on_transition(document);
         },
@@ -196,6 +226,9 @@ std::vector<Route> Api::Parts::routes() {
     past.extend_routes(table);
     histories.add_routes(table);
     changes->add_routes(table);
+    policy_requests->add_routes(table);
+    explanations->add_routes(table);
+    rule_routes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
@@ -226,6 +259,12 @@ HttpResponse Api::Parts::ready() {
     std::vector<std::string_view> reasons;
     if (!feed->is_ready()) {
         reasons.emplace_back("incidents are still being read");
+    }
+    if (!policy->is_ready()) {
+        reasons.emplace_back("the fleet's policy is still being read");
+    }
+    if (!rules->is_ready()) {
+        reasons.emplace_back("rules are still being read");
     }
     if (!channel->is_ready()) {
         reasons.emplace_back("replies from the bus cannot be received yet");
@@ -260,6 +299,12 @@ void Api::Parts::stop() {
     slow.stop();
     if (channel) {
         channel->stop();
+    }
+    if (policy) {
+        policy->stop();
+    }
+    if (rules) {
+        rules->stop();
     }
     if (feed) {
         feed->stop();

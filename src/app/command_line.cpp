@@ -80,6 +80,13 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->capture_default_str();
     serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
         ->envname("MUSTER_WEB_DIR");
+    serve
+        ->add_option("--canaries", options.canaries,
+                     "Devices of each kind of death, inside Muster, that measure how fast and how rightly it detects; "
+                     "0: none")
+        ->check(CLI::Range(0, 100))
+        ->envname("MUSTER_CANARIES")
+        ->capture_default_str();
     add_log_option(*serve, options.log_level);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))

@@ -27,6 +27,7 @@ struct ServeOptions {
     std::string web_directory;
     std::string log_level = "info";
 
+    std::uint32_t canaries = 1;  ///< of each kind, 0 = none
     std::uint32_t simulate = 0;  ///< devices
     std::uint64_t simulate_seed = 42;
     std::vector<std::string> simulate_outages;

@@ -1,5 +1,6 @@
 #include "app/serve.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "bus/embedded_bus.h"
 #include "bus/standard_topics.h"
+#include "canary/canaries.h"
 #include "gateway/embedded_session_store.h"
 #include "gateway/gateway.h"
 #include "history/embedded_history_store.h"
@@ -44,8 +46,10 @@ class Serve final {
     [[nodiscard]] Result<void> start_folding_roles();
     [[nodiscard]] Result<void> start_api();
     [[nodiscard]] Result<void> start_gateway();
+    [[nodiscard]] Result<void> start_canaries();
     [[nodiscard]] Result<void> start_simulator();
     [[nodiscard]] PipelineHealth pipeline();
+    [[nodiscard]] DetectionAccuracy accuracy() const;
     [[nodiscard]] std::string path(std::string_view name) const {
         return (std::filesystem::path(options_.data_directory) / name).string();
     }
@@ -57,6 +61,8 @@ class Serve final {
     Timestamp gateway_since_{};
     /// The gateway starts after the API that reports on it; null until then.
     std::atomic<const Gateway*> reported_gateway_{nullptr};
+    std::atomic<const Canaries*> reported_canaries_{nullptr};
+    std::string canary_password_;
 
     std::unique_ptr<Bus> bus_;
     std::unique_ptr<SessionStore> sessions_;
@@ -66,6 +72,7 @@ class Serve final {
     std::unique_ptr<Processor> processor_;
     std::unique_ptr<Alerts> alerts_;
     std::unique_ptr<Shadow> shadow_;
+    std::unique_ptr<Canaries> canaries_;  ///< started after the gateway; the API asks it to the last
     std::unique_ptr<Api> api_;
     std::unique_ptr<Gateway> gateway_;
     std::unique_ptr<Simulator> simulator_;
@@ -96,6 +103,7 @@ Result<void> Serve::start() {
         .and_then([this] { return start_folding_roles(); })
         .and_then([this] { return naming("--http-listen", start_api()); })
         .and_then([this] { return naming("--mqtt-listen", start_gateway()); })
+        .and_then([this] { return start_canaries(); })
         .and_then([this] { return start_simulator(); })
         .and_then([this] { return write_endpoints(endpoints()); });
 }
@@ -153,6 +161,7 @@ Result<void> Serve::start_api() {
     api.version = MUSTER_VERSION;
     api.make_token = [] { return net::random_hex(token_bytes); };
     api.pipeline = [this] { return pipeline(); };
+    api.accuracy = [this] { return accuracy(); };
     return keep(Api::start(api, *bus_, *status_, *history_, *documents_, metrics_, clock_), api_);
 }
 
@@ -168,9 +177,24 @@ Result<void> Serve::start_gateway() {
     gateway.is_operator = [this](std::string_view user, std::string_view password) {
         return user == "operator" && api_->is_operator_token(password);
     };
+    canary_password_ = net::random_hex(token_bytes);
+    gateway.is_canary = [this](std::string_view, std::string_view password) { return password == canary_password_; };
     gateway_since_ = clock_.now();
     return keep(Gateway::start(gateway, *bus_, *sessions_, metrics_), gateway_).map([this] {
         reported_gateway_ = gateway_.get();
+    });
+}
+
+Result<void> Serve::start_canaries() {
+    if (options_.canaries == 0) {
+        return {};
+    }
+    CanariesOptions canaries;
+    canaries.broker = gateway_->address();
+    canaries.password = canary_password_;
+    canaries.of_each_kind = options_.canaries;
+    return keep(Canaries::start(std::move(canaries), *status_, metrics_), canaries_).map([this] {
+        reported_canaries_ = canaries_.get();
     });
 }
 
@@ -195,10 +219,16 @@ PipelineHealth Serve::pipeline() {
     PipelineHealth health;
     meter_.measure(processor_->progress(), health);
     if (const Gateway* gateway = reported_gateway_) {
+        const auto connections = static_cast<std::int64_t>(gateway->connections());
         health.gateways.push_back(
-            {options_.gateway_name, static_cast<std::int64_t>(gateway->connections()), gateway_since_});
+            {options_.gateway_name, std::max<std::int64_t>(0, connections - accuracy().connected), gateway_since_});
     }
     return health;
+}
+
+DetectionAccuracy Serve::accuracy() const {
+    const Canaries* const canaries = reported_canaries_;
+    return canaries == nullptr ? DetectionAccuracy{} : canaries->accuracy();
 }
 
 Endpoints Serve::endpoints() const {

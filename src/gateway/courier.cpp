@@ -6,25 +6,43 @@
 
 namespace muster {
 
-bool Courier::route(const mqtt::Publish& publish, Millis now) {
+// Overlapping subscriptions of one session: one copy, with the highest QoS of them [MQTT-3.3.5-1] and the identifiers
+// of all [MQTT-3.3.4-4].
+bool Courier::route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now) {
+    const mqtt::Publish& publish = message.view();
     subscribers_.clear();
     index_.match(publish.topic, subscribers_);
     if (subscribers_.empty()) {
         return true;
     }
-    mqtt::OutgoingMessage message(publish, now);
-    for (const mqtt::Subscriber& subscriber : subscribers_) {
-        mqtt::DeliverOptions options{.qos = std::min(publish.qos, subscriber.options.qos()),
-                                     .retain = subscriber.options.retain_as_published() && publish.retain};
-        mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
-        const std::size_t worker = worker_of(subscriber.handle);
-        if (worker != worker_) {
-            outboxes_[worker].push_back({message.kept(), subscriber.handle, options});
-        } else if (Session* session = sessions_->at(subscriber.handle)) {
-            deliver(*session, message, options, now);
+    for (std::size_t at = 0; at < subscribers_.size();) {
+        const SessionHandle to = subscribers_[at].handle;
+        mqtt::DeliverOptions options;
+        bool is_wanted = false;
+        for (; at < subscribers_.size() && subscribers_[at].handle == to; ++at) {
+            const mqtt::Subscriber& subscriber = subscribers_[at];
+            if (to == from && subscriber.options.no_local()) {
+                continue;
+            }
+            is_wanted = true;
+            options.qos = std::max(options.qos, std::min(publish.qos, subscriber.options.qos()));
+            options.retain = options.retain || (subscriber.options.retain_as_published() && publish.retain);
+            mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
+        }
+        if (is_wanted) {
+            hand(message, to, options, now);
         }
     }
     return !congested_;
+}
+
+void Courier::hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt::DeliverOptions& options, Millis now) {
+    const std::size_t worker = worker_of(to);
+    if (worker != worker_) {
+        outboxes_[worker].push_back({message.kept(), to, options});
+    } else if (Session* session = sessions_->at(to)) {
+        deliver(*session, message, options, now);
+    }
 }
 
 void Courier::deliver(const Mailbox::Routed& routed, Millis now) {

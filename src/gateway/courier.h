@@ -31,8 +31,9 @@ class Courier final {
         sessions_ = &sessions;
     }
 
-    /// To everyone who subscribed. False: a mailbox on the way is full, the publisher should wait.
-    bool route(const mqtt::Publish& publish, Millis now);
+    /// To everyone who subscribed; `from` is the publishing session, 0 when it is not of this gateway. False: a mailbox
+    /// on the way is full, the publisher should wait.
+    bool route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now);
     /// What came through the mailbox.
     void deliver(const Mailbox::Routed& routed, Millis now);
     void deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options, Millis now);
@@ -45,6 +46,7 @@ class Courier final {
  private:
     static constexpr std::size_t no_worker = ~std::size_t{0};
 
+    void hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt::DeliverOptions& options, Millis now);
     void count(mqtt::Delivery outcome);
 
     SubscriptionIndex& index_;

@@ -18,6 +18,8 @@ struct GatewayLimits {
     std::size_t connections_max = 1'000'000;
     std::size_t sessions_kept_max =
         1'000'000;  ///< of clients that are away; over it a session ends with its connection
+    std::uint32_t session_expiry_s_max = 7 * 24 * 3600;  ///< for a client that is away; as long as AWS IoT keeps one
+    std::uint16_t keep_alive_s_max = 1200;  ///< v5 Server Keep Alive; AWS IoT's; 0 = the client's own, whatever it is
     std::size_t output_bytes_max = 256 * 1024;       ///< a connection: over it QoS 0 to a slow reader is dropped
     std::size_t output_bytes_ceiling = 1024 * 1024;  ///< a connection: over it a slow reader is closed (throttled)
     std::size_t unanswered_publishes_max = 512;      ///< a connection: QoS 1 and 2 taken and not yet durable
@@ -31,7 +33,7 @@ struct GatewayLimits {
     std::size_t accepts_per_turn = 256;
     std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
     std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
-    mqtt::ServerLimits connection{};
+    mqtt::ServerLimits connection{.topic_alias_max = 16};
     mqtt::SessionLimits session{};
 };
 
@@ -48,6 +50,9 @@ struct GatewayOptions {
     Millis stop_timeout{5'000};  ///< how long stop() waits for the bus
     /// Whether these credentials are an operator's. Any thread; must not block. Empty: nobody is an operator.
     std::function<bool(std::string_view user, std::string_view password)> is_operator{};
+    /// Whether these credentials are those of Muster's own canary with this id. Any thread; must not block. Empty:
+    /// nobody may connect under canary_id_prefix.
+    std::function<bool(std::string_view user, std::string_view password)> is_canary{};
     GatewayLimits limits{};
 };
 

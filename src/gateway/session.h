@@ -2,13 +2,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "base/time.h"
 #include "contract/identity.h"
 #include "gateway/access.h"
 #include "gateway/ack_queue.h"
+#include "gateway/session_key.h"
 #include "mqtt/message.h"
 #include "mqtt/server_session.h"
 
@@ -22,12 +22,13 @@ using SessionHandle = std::uint64_t;
 /// One client's session, with or without a connection. Owned by the SessionTable of the worker that its key hashes to
 /// and touched by that worker's thread only.
 struct Session {
-    Session(const mqtt::SessionLimits& limits, Role client_role) : mqtt(limits), role(client_role) {}
+    Session(std::string_view session_key, const mqtt::SessionLimits& limits, Role client_role)
+        : key(session_key), mqtt(limits), role(client_role) {}
 
     /// The device id; empty for other roles.
     [[nodiscard]] std::string_view device() const { return role == Role::device ? *key : std::string_view{}; }
 
-    const std::string* key = nullptr;  ///< in the table
+    const SessionKey key;
     mqtt::ServerSession mqtt;
     Connection* connection = nullptr;
     std::unique_ptr<AckQueue> answers;  ///< made by the first QoS 1 or 2 publish

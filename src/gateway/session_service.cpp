@@ -44,7 +44,7 @@ SessionService::SessionService(GatewayContext& context, Worker& worker, SessionT
       courier_(courier),
       reactor_(reactor),
       tally_(tally),
-      publish_path_(context, uplink, courier, reactor, tally) {}
+      publish_path_(context, sessions, uplink, courier, reactor, tally) {}
 
 Session& SessionService::take_up(const Admission& admission, bool& is_present) {
     Session* session = sessions_.find(admission.key);
@@ -70,8 +70,14 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
         connection.end_later(Cause::duplicate_client_id);  // a later CONNECT of this client was answered first
         return;
     }
-    bool is_present = false;
-    Session& session = take_up(*admission, is_present);
+    std::string properties;
+    write_connack_properties(*admission, context_.options.limits, properties);
+    mqtt::Connack connack{.session_present = false, .reason = {}, .properties = mqtt::Properties(properties)};
+    if (!connection.protocol().may_send(mqtt::encoded_size(connection.protocol().version(), connack))) {
+        worker_.refuse(connection, mqtt::ReasonCode::packet_too_large);  // it could not be told our limits
+        return;
+    }
+    Session& session = take_up(*admission, connack.session_present);
     session.connection = &connection;
     session.epoch = epoch;
     session.sequence = 0;
@@ -82,15 +88,14 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     tally_.sessions.set(sessions_.size());
     if (session.role == Role::device) {
         text_.clear();
-        write_connect_detail(*admission, connection.socket().peer_address().to_string(), text_);
+        write_connect_detail(*admission, connection.peer_address().to_string(), text_);
         publish_path_.record_connect(session, admission->keep_alive_s, text_);
     }
     std::string& out = connection.output();
-    connection.protocol().accept({.session_present = is_present, .reason = {}, .properties = {}}, reactor_.monotonic(),
-                                 out);
+    connection.protocol().accept(connack, reactor_.monotonic(), out);
     session.mqtt.attach(admission->attach, reactor_.monotonic(), out);
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
-    if (is_present && session.role == Role::device) {
+    if (connack.session_present && session.role == Role::device) {
         // As after SUBSCRIBE: the device listens, so what it missed can be sent.
         session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
             if (classify_topic(subscription.filter).topic_class == TopicClass::request) {
@@ -232,46 +237,56 @@ void SessionService::on_ack(Connection& connection, const mqtt::Ack& ack) {
     publish_path_.record_ping_if_due(session);
 }
 
-mqtt::ReasonCode SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry) {
+SessionService::Subscribed SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
+                                                         std::uint32_t identifier) {
     if (!mqtt::is_valid_topic_filter(entry.filter)) {
-        return mqtt::ReasonCode::topic_filter_invalid;
+        return {mqtt::ReasonCode::topic_filter_invalid};
     }
     if (!may_subscribe(session.role, session.device(), entry.filter)) {
-        return mqtt::ReasonCode::not_authorized;
+        return {mqtt::ReasonCode::not_authorized};
     }
-    if (session.mqtt.subscribe({.filter = entry.filter, .options = entry.options}) ==
-        mqtt::ServerSession::Subscribed::full) {
-        return mqtt::ReasonCode::quota_exceeded;
+    const auto subscribed = session.mqtt.subscribe(
+        {.filter = entry.filter, .options = entry.options, .subscription_identifier = identifier});
+    if (subscribed == mqtt::ServerSession::Subscribed::full) {
+        return {mqtt::ReasonCode::quota_exceeded};
     }
     using Outcome = mqtt::SubscriptionTree::Outcome;
     const Outcome outcome = context_.subscriptions.subscribe(
-        entry.filter, {.handle = sessions_.handle_of(session), .options = entry.options});
+        entry.filter,
+        {.handle = sessions_.handle_of(session), .subscription_identifier = identifier, .options = entry.options});
     if (outcome != Outcome::added && outcome != Outcome::replaced) {
         session.mqtt.unsubscribe(entry.filter);
-        return mqtt::ReasonCode::quota_exceeded;
+        return {mqtt::ReasonCode::quota_exceeded};
     }
-    return static_cast<mqtt::ReasonCode>(entry.options.qos());
+    return {static_cast<mqtt::ReasonCode>(entry.options.qos()), subscribed == mqtt::ServerSession::Subscribed::added};
 }
 
 void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe& subscribe) {
     Session& session = *connection.session;
+    const std::uint32_t identifier = subscribe.properties.number(mqtt::PropertyId::subscription_identifier).value_or(0);
     text_.clear();
+    std::vector<bool> is_new;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
-        const mqtt::ReasonCode reason = subscribe_one(session, entry);
-        if (mqtt::is_error(reason)) {
+        const Subscribed subscribed = subscribe_one(session, entry, identifier);
+        if (mqtt::is_error(subscribed.reason)) {
             tally_.subscriptions_refused.add();
         }
-        text_ += static_cast<char>(reason);
+        text_ += static_cast<char>(subscribed.reason);
+        is_new.push_back(subscribed.is_new);
     }
     mqtt::encode(connection.protocol().version(),
                  mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_},
                  connection.output());
     std::size_t index = 0;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
+        const bool was_new = is_new[index];
         if (mqtt::is_error(static_cast<mqtt::ReasonCode>(text_[index++]))) {
             continue;
         }
-        send_retained(connection, entry);
+        const std::uint8_t handling = entry.options.retain_handling();
+        if (handling == 0 || (handling == 1 && was_new)) {
+            send_retained(connection, entry, identifier);
+        }
         if (session.role == Role::device && classify_topic(entry.filter).topic_class == TopicClass::request) {
             publish_path_.record_subscribed(session, entry.filter);
         }
@@ -279,10 +294,12 @@ void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe&
     publish_path_.record_ping_if_due(session);
 }
 
-void SessionService::send_retained(Connection& connection, const mqtt::SubscribeEntry& entry) {
-    RetainedBacklog::Part part{.messages = {}, .options = entry.options};
+void SessionService::send_retained(Connection& connection, const mqtt::SubscribeEntry& entry,
+                                   std::uint32_t identifier) {
+    RetainedBacklog::Part part{.messages = {}, .options = entry.options, .subscription_identifier = identifier};
     const bool sees_all = connection.session->role == Role::fleet_operator;
-    context_.retained.match(entry.filter, sees_all ? SIZE_MAX : retained_per_subscription_max, part.messages);
+    context_.retained.match(entry.filter, sees_all ? SIZE_MAX : retained_per_subscription_max, reactor_.monotonic(),
+                            part.messages);
     if (part.messages.empty()) {
         return;
     }
@@ -310,8 +327,9 @@ void SessionService::pump(Connection& connection) {
             return;
         }
         mqtt::OutgoingMessage message(part.messages[backlog.next_message++]);
-        const std::uint8_t qos = std::min(message.view().qos, part.options.qos());
-        courier_.deliver(session, message, {.qos = qos, .retain = true}, reactor_.monotonic());
+        mqtt::DeliverOptions options{.qos = std::min(message.view().qos, part.options.qos()), .retain = true};
+        mqtt::add_subscription_id(part.subscription_identifier, options.subscription_ids);
+        courier_.deliver(session, message, options, reactor_.monotonic());
     }
     connection.backlog.reset();
 }
@@ -342,6 +360,10 @@ void SessionService::on_disconnect(Connection& connection, const mqtt::Disconnec
     if (disconnect.reason != mqtt::ReasonCode::disconnect_with_will) {
         connection.session->will.reset();
     }
+    if (const auto expiry_s = disconnect.properties.number(mqtt::PropertyId::session_expiry)) {
+        connection.session->mqtt.set_session_expiry_s(
+            std::min(*expiry_s, context_.options.limits.session_expiry_s_max));
+    }
     connection.end_later(Cause::client_disconnect);
 }
 
@@ -365,18 +387,20 @@ void SessionService::obey(const Mailbox::Order& order) {
 
 void SessionService::deliver_order(Session& session, const mqtt::MessagePtr& message) {
     int qos = -1;
+    mqtt::DeliverOptions options;
     session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         if (mqtt::topic_matches(subscription.filter, message->topic)) {
             qos = std::max<int>(qos, subscription.options.qos());
+            mqtt::add_subscription_id(subscription.subscription_identifier, options.subscription_ids);
         }
     });
     if (qos < 0) {
         tally_.drop(Drop::not_subscribed);
         return;
     }
+    options.qos = std::min(message->qos, static_cast<std::uint8_t>(qos));
     mqtt::OutgoingMessage outgoing(message);
-    courier_.deliver(session, outgoing, {.qos = std::min(message->qos, static_cast<std::uint8_t>(qos))},
-                     reactor_.monotonic());
+    courier_.deliver(session, outgoing, options, reactor_.monotonic());
 }
 
 }  // namespace muster

@@ -48,8 +48,13 @@ class SessionService final {
  private:
     [[nodiscard]] Session& take_up(const Admission& admission, bool& is_present);
     void discard(Session& session);
-    [[nodiscard]] mqtt::ReasonCode subscribe_one(Session& session, const mqtt::SubscribeEntry& entry);
-    void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry);
+    struct Subscribed {
+        mqtt::ReasonCode reason = mqtt::ReasonCode::success;
+        bool is_new = false;
+    };
+    [[nodiscard]] Subscribed subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
+                                           std::uint32_t identifier);
+    void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry, std::uint32_t identifier);
     void hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome);
     void deliver_order(Session& session, const mqtt::MessagePtr& message);
     [[nodiscard]] std::uint64_t token_for(const Session& session, const mqtt::Publish& publish) const;

@@ -139,9 +139,10 @@ void Worker::accept_one(net::TcpSocket socket) {
     }
     tally_.accepts.add();
     context_.connections.fetch_add(1, std::memory_order_relaxed);
-    Connection& connection = connections_.add(
-        std::make_unique<Connection>(std::move(socket), context_.options.limits.connection, reactor_->monotonic()),
-        *this);
+    Connection& connection =
+        connections_.add(std::make_unique<Connection>(std::move(socket), nullptr, context_.options.limits.connection,
+                                                      reactor_->monotonic()),
+                         *this);
     (void)watch(connection);
 }
 
@@ -171,7 +172,8 @@ void Worker::on_io(Connection& connection, std::uint32_t events) {
     if ((events & net::io_writable) != 0 && connection.unsent_bytes() > 0) {
         flush_later(connection);
     }
-    if ((events & ~net::io_writable) != 0) {
+    const bool may_go_on = connection.transport() != nullptr && connection.transport()->wants_to_write();
+    if ((events & ~net::io_writable) != 0 || may_go_on) {
         connection.has_unread = true;
         connection.peer_ended = connection.peer_ended || (events & ~(net::io_writable | net::io_readable)) != 0;
         read(connection);
@@ -191,6 +193,9 @@ void Worker::read(Connection& connection) {
         }
         const Result<std::size_t> got = connection.read(read_buffer_);
         tally_.reads.add();
+        if (connection.transport() != nullptr && connection.transport()->unsent_bytes() > 0) {
+            flush_later(connection);  // what it answers itself
+        }
         if (!got) {
             connection.has_unread = false;
             if (got.error().code != ErrorCode::would_block) {
@@ -199,8 +204,9 @@ void Worker::read(Connection& connection) {
             return;
         }
         tally_.bytes_in.add(*got);
-        // A short read has emptied the socket; but the peer's end comes after the last byte.
-        connection.has_unread = *got == read_buffer_.size() || connection.peer_ended;
+        // A short read has emptied a plain socket; but the peer's end comes after the last byte.
+        connection.has_unread =
+            *got == read_buffer_.size() || connection.peer_ended || connection.transport() != nullptr;
         Connection* still_here = receive(connection, std::string_view(read_buffer_.data(), *got));
         if (still_here == nullptr || !connection.has_unread) {
             return;

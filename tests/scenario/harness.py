@@ -58,7 +58,7 @@ class Server:
         with open(self.data_dir.parent / f"{self.data_dir.name}.log", "ab") as log:
             self.process = subprocess.Popen(
                 [MUSTER, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
-                 "--http-listen", self.http_listen, *self.options],
+                 "--http-listen", self.http_listen, "--canaries", "0", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: endpoints.exists() or self.process.poll() is not None, "muster serve to be ready")
         if self.process.poll() is not None:

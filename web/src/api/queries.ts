@@ -4,8 +4,8 @@ import { useLive, useTopic } from '../live/context';
 import { mergeIncidents } from '../live/reducer';
 import { ApiError, change, get } from './client';
 import type {
-  Command, CommandRequest, Device, DeviceFacts, DevicePage, Fleet, FleetSeries, History, Incident, JsonObject, PastFleet, Regions,
-  RegionSeries, Shadow, Transition,
+  Command, CommandRequest, Device, DeviceFacts, DevicePage, Explanation, Fleet, FleetSeries, History, Incident, JsonObject,
+  PastFleet, Regions, RegionSeries, Shadow, Transition,
 } from './types';
 
 // One hook a resource. What the live stream carries is taken from it while it is open; the REST answer is the first
@@ -151,6 +151,16 @@ export function useDevice(id: string) {
     refetchInterval: useFallback(),
   });
   return { ...query, data: live ?? query.data };
+}
+
+/** Why the device is what it is; asked again whenever its state may have changed, and while it is looked at. */
+export function useExplanation(id: string) {
+  return useQuery({
+    queryKey: ['device', id, 'explain'],
+    queryFn: ({ signal }) => get<Explanation>(`${devicePath(id)}/explain`, {}, signal),
+    refetchInterval: useRefetch(10_000),
+    placeholderData: keepPreviousData,
+  });
 }
 
 /** The change travels through the pipeline like any record; the stream, or the fallback, brings it back. */

@@ -4,14 +4,15 @@
 export const states = ['online', 'offline', 'unknown', 'never_seen'] as const;
 export type State = (typeof states)[number];
 
-export const overlays = ['flapping', 'sleeping', 'maintenance'] as const;
+export const countedOverlays = ['flapping', 'sleeping', 'maintenance'] as const;
+export const overlays = [...countedOverlays, 'contested'] as const;
 export type Overlay = (typeof overlays)[number];
 
 /** Why a device is in its state; one word of the server's list. */
 export type Cause = string;
 
 /** total = the sum of the four states; overlays count across the states. */
-export type Counts = Record<'total' | State | Overlay, number>;
+export type Counts = Record<'total' | State | (typeof countedOverlays)[number], number>;
 
 export interface Gateway {
   name: string;
@@ -153,6 +154,25 @@ export interface Transition {
   overlays: Overlay[];
   detected_in_ms: number | null;
   session_s: number | null;
+}
+
+/** One thing that a verdict rests on: a sentence, and the same for a program. */
+export interface Evidence {
+  kind: string;
+  time: number | null;
+  text: string;
+  fields: { [key: string]: Json };
+}
+
+export interface Explanation {
+  id: string;
+  time: number;
+  state: State;
+  cause: Cause;
+  since: number;
+  detected_in_ms: number;
+  verdict: string;
+  evidence: Evidence[];
 }
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

@@ -119,6 +119,16 @@ describe('device', () => {
     expect(await screen.findByRole('table')).toBeTruthy();
   });
 
+  test('says why the device is what it is, and shows the evidence when asked', async () => {
+    renderPage(deviceAddress);
+    expect(await screen.findByText(/because it connected/)).toBeTruthy();
+    expect(screen.queryByText('It is damped as flapping.')).toBeNull();
+    fireEvent.click(screen.getByRole('button', { name: 'Show the evidence' }));
+    expect(await screen.findByText('The last sign of life came 4 s ago: a message.')).toBeTruthy();
+    expect(screen.getByText('It is damped as flapping.')).toBeTruthy();
+    expect(screen.queryByText('It went online.')).toBeNull();
+  });
+
   test('sends a command after it was confirmed', async () => {
     const { requests } = renderPage(deviceAddress);
     fireEvent.click(await screen.findByRole('button', { name: 'Reboot' }));

@@ -1,4 +1,4 @@
-import type { Change, Command, Counts, Device, Fleet, Incident, PastFleet, Region, Shadow, Transition } from '../api/types';
+import type { Change, Command, Counts, Device, Explanation, Fleet, Incident, PastFleet, Region, Shadow, Transition } from '../api/types';
 
 // One of each of the API's shapes, with values that tests look for.
 
@@ -73,6 +73,22 @@ export const device = (part: Partial<Device> = {}): Device => ({
 
 export const transition = (at: number, state: Transition['state'], part: Partial<Transition> = {}): Transition => ({
   time: at, state, cause: state === 'online' ? 'connect' : 'will', epoch: 1, gateway: 'gw-1', region: '', overlays: [], detected_in_ms: 120, session_s: null, ...part,
+});
+
+export const explanation = (part: Partial<Explanation> = {}): Explanation => ({
+  id: 'ka-0417-88240c',
+  time,
+  state: 'online',
+  cause: 'connect',
+  since: time - 60_000,
+  detected_in_ms: 0,
+  verdict: 'Online since 12:00:00 UTC (1 min 0 s ago), because it connected.',
+  evidence: [
+    { kind: 'last_packet', time: time - 4000, text: 'The last sign of life came 4 s ago: a message.', fields: { of: 'message' } },
+    { kind: 'damping', time: null, text: 'It is damped as flapping.', fields: { flapping: true, penalty: 3120 } },
+    { kind: 'transition', time: time - 60_000, text: 'It went online.', fields: { state: 'online' } },
+  ],
+  ...part,
 });
 
 export const shadow = (part: Partial<Shadow> = {}): Shadow => ({

@@ -25,6 +25,7 @@ export const answers: Answers = {
   [id]: fixture.device(),
   [`${id}/history`]: { from: fixture.time - 3_600_000, to: fixture.time, resolution: 'raw', step_ms: 0, damaged_chunks: 0, series: [{ metric: 'battery', unit: '%', completeness: 1, points: [[fixture.time, 66, 66, 66, 1, 1]] }] },
   [`${id}/transitions`]: { transitions: [fixture.transition(fixture.time - 60_000, 'online')], next_cursor: null },
+  [`${id}/explain`]: fixture.explanation(),
   [`${id}/shadow`]: fixture.shadow(),
   [`${id}/commands`]: { commands: [fixture.command()] },
   '/readyz': { reasons: [] },
