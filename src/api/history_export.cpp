@@ -194,7 +194,7 @@ void HistoryExport::write(const Transition& transition, std::string& out) {
     quoted_.clear();
     append_csv_field(quoted_, transition.gateway);
     std::string overlays;
-    for (const Overlay overlay : {Overlay::flapping, Overlay::sleeping, Overlay::maintenance}) {
+    for (const Overlay overlay : all_overlays) {
         if (has(transition.overlays, overlay)) {
             overlays.append(overlays.empty() ? "" : " ").append(name_of(overlay));
         }
