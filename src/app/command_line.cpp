@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "alerts/webhook_http.h"
 #include "simulator/scenario.h"
 
 namespace muster {
@@ -25,6 +26,42 @@ void add_log_option(CLI::App& command, std::string& level) {
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->envname("MUSTER_LOG_LEVEL")
         ->capture_default_str();
+}
+
+void add_alerting(CLI::App& serve, ServeOptions& options) {
+    const auto is_url = CLI::Validator(
+        [](std::string& text) {
+            const auto checked = check_notification_url(text);
+            return checked ? std::string() : checked.error().message();
+        },
+        "");
+    serve.add_option("--rules", options.rules_file, "Alert rules of a TOML file ([[rule]] tables) or a JSON file")
+        ->envname("MUSTER_RULES")
+        ->group("Alerting");
+    serve.add_option("--webhook", options.webhook, "Post incidents to this URL when they open, worsen and end")
+        ->check(is_url)
+        ->envname("MUSTER_WEBHOOK")
+        ->group("Alerting");
+    serve.add_option("--webhook-secret", options.webhook_secret, "Signs them (HMAC-SHA256); better in the environment")
+        ->envname("MUSTER_WEBHOOK_SECRET")
+        ->group("Alerting");
+    serve
+        .add_option("--alertmanager", options.alertmanager,
+                    "Base URL of a Prometheus Alertmanager that is kept told of open incidents")
+        ->check(is_url)
+        ->envname("MUSTER_ALERTMANAGER")
+        ->group("Alerting");
+    serve
+        .add_option("--alertmanager-resend", options.alertmanager_resend_s,
+                    "Seconds between two tellings; well under Alertmanager's resolve_timeout (5 min)")
+        ->check(CLI::Range(1, 240))
+        ->envname("MUSTER_ALERTMANAGER_RESEND")
+        ->capture_default_str()
+        ->group("Alerting");
+    serve.add_option("--dashboard-url", options.dashboard_url, "What others reach the dashboard by, for links to incidents")
+        ->check(is_url)
+        ->envname("MUSTER_DASHBOARD_URL")
+        ->group("Alerting");
 }
 
 void add_serve(CLI::App& app, ServeOptions& options) {
@@ -80,6 +117,7 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->capture_default_str();
     serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
         ->envname("MUSTER_WEB_DIR");
+    add_alerting(*serve, options);
     add_log_option(*serve, options.log_level);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
