@@ -22,7 +22,7 @@ using Stopwatch = std::chrono::steady_clock;
 
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t first_day = 20'000;
-constexpr double transitions_a_day = 2;   // of an ordinary device
+constexpr double transitions_a_day = 2;  // of an ordinary device
 constexpr double flapper_share = 0.01;
 constexpr double flapper_transitions_a_day = 200;
 constexpr int questions = 20;
@@ -146,8 +146,8 @@ int main(int argc, char** argv) {
     Random random(7);
     std::vector<double> took;
     for (int i = 0; i < questions; ++i) {
-        const auto at = first_day * day_ms + day_ms + static_cast<std::int64_t>(random.below(
-                                                          static_cast<std::uint64_t>((days - 1) * day_ms)));
+        const auto at = first_day * day_ms + day_ms +
+                        static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((days - 1) * day_ms)));
         const auto one = Stopwatch::now();
         MUSTER_ASSERT(picture(history, from_epoch_ms(at)) == devices);
         took.push_back(seconds_since(one));

@@ -23,6 +23,8 @@
 #include "api/policy_requests.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
+#include "api/rule_book.h"
+#include "api/rule_routes.h"
 #include "api/slow_lane.h"
 #include "base/assert.h"
 #include "base/log.h"
@@ -127,6 +129,8 @@ struct Api::Parts {
     std::unique_ptr<PolicyBook> policy;
     std::unique_ptr<PolicyRequests> policy_requests;
     std::unique_ptr<ExplainQueries> explanations;
+    std::unique_ptr<RuleBook> rules;
+    std::unique_ptr<RuleRoutes> rule_routes;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -170,6 +174,12 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     policy_requests = std::make_unique<PolicyRequests>(*policy, *audit, clock, options.make_token);
     explanations = std::make_unique<ExplainQueries>(ExplainSources{
         status, history_store, incidents, *policy, options.pipeline, options.accuracy, clock, bus.partitions()});
+    auto rule_book = RuleBook::start(options.name, bus, metrics, clock);
+    if (!rule_book) {
+        return tl::unexpected(rule_book.error());
+    }
+    rules = std::move(*rule_book);
+    rule_routes = std::make_unique<RuleRoutes>(*rules, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -218,6 +228,7 @@ std::vector<Route> Api::Parts::routes() {
     changes->add_routes(table);
     policy_requests->add_routes(table);
     explanations->add_routes(table);
+    rule_routes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
@@ -251,6 +262,9 @@ HttpResponse Api::Parts::ready() {
     }
     if (!policy->is_ready()) {
         reasons.emplace_back("the fleet's policy is still being read");
+    }
+    if (!rules->is_ready()) {
+        reasons.emplace_back("rules are still being read");
     }
     if (!channel->is_ready()) {
         reasons.emplace_back("replies from the bus cannot be received yet");
@@ -288,6 +302,9 @@ void Api::Parts::stop() {
     }
     if (policy) {
         policy->stop();
+    }
+    if (rules) {
+        rules->stop();
     }
     if (feed) {
         feed->stop();

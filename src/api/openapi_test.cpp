@@ -199,7 +199,9 @@ class OpenApiTest : public ApiFixture {
             return fmt::format(R"({{"id":"w-1","query":{{"region":"in"}},"from":{},"to":{},"reason":"mast"}})", now,
                                now + 60'000);
         }
-        return operation.method == "PUT"     ? R"({"model":"m2"})"
+        return operation.path.ends_with("/rules/{name}") && operation.method == "PUT"
+                   ? R"({"metric":"offline_count","raise":100})"
+               : operation.method == "PUT"   ? R"({"model":"m2"})"
                : operation.method == "PATCH" ? R"({"state":{"desired":{"interval":60}}})"
                : operation.method == "POST"  ? R"({"name":"reboot"})"
                                              : "";

@@ -17,6 +17,7 @@ inline constexpr std::string_view policy =
 inline constexpr std::string_view policy_key = "fleet";
 inline constexpr std::string_view checkpoints =
     "muster.checkpoints";  ///< key "partition:piece", compacted: a processor's snapshots, for one whose disk is new
+inline constexpr std::string_view rules = "muster.rules";        ///< key rule name, value AlertRule JSON, compacted
 inline constexpr std::string_view messages = "muster.messages";  ///< key MQTT topic, ordinary publishes, short
 inline constexpr std::string_view retained =
     "muster.retained";  ///< key MQTT topic, retained messages, compacted; tombstone = cleared

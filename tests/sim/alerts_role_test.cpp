@@ -10,7 +10,6 @@ struct AlertsRole : RoleFixture {
         RoleFixture::SetUp();
         regions = open(bus_topics::regions, TopicSpec::Cleanup::compacted);
         (void)open(bus_topics::alerts, TopicSpec::Cleanup::compacted);
-        options.idle = Millis(5);
         ConsumerOptions reader;
         reader.topics = {std::string(bus_topics::alerts)};
         incidents = std::move(*bus->consumer(std::move(reader)));
@@ -21,7 +20,10 @@ struct AlertsRole : RoleFixture {
         RoleFixture::TearDown();
     }
     void start() {
-        auto started = Alerts::start(options, *bus, clock, metrics);
+        AlertsOptions options;
+        options.idle = Millis(5);
+        options.file_rules = file_rules;
+        auto started = Alerts::start(std::move(options), *bus, clock, metrics);
         ASSERT_TRUE(started) << started.error().message();
         alerts = std::move(*started);
     }
@@ -53,7 +55,7 @@ struct AlertsRole : RoleFixture {
     }
 
     TopicId regions = 0;
-    AlertsOptions options;
+    std::vector<AlertRule> file_rules;
     ManualClock clock;
     std::unique_ptr<Consumer> incidents;
     std::map<std::string, bool> ids;  ///< incident → is it open?

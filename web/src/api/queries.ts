@@ -5,7 +5,7 @@ import { mergeIncidents } from '../live/reducer';
 import { ApiError, change, get } from './client';
 import type {
   Command, CommandRequest, Device, DeviceFacts, DevicePage, Explanation, Fleet, FleetSeries, History, Incident, JsonObject,
-  Regions, RegionSeries, Shadow, Transition,
+  PastFleet, Regions, RegionSeries, Shadow, Transition,
 } from './types';
 
 // One hook a resource. What the live stream carries is taken from it while it is open; the REST answer is the first
@@ -41,6 +41,18 @@ export function useFleet() {
     refetchInterval: useFallback(),
   });
   return { ...query, data: newer(live, query.data) };
+}
+
+/** The fleet at a time that has passed; null asks nothing. What was does not change. */
+export function usePastFleet(at: number | null) {
+  return useQuery({
+    queryKey: ['fleet', 'at', at],
+    queryFn: ({ signal }) => get<PastFleet>('/api/v1/fleet', { at }, signal),
+    enabled: at !== null,
+    staleTime: Infinity,
+    gcTime: 60_000,
+    placeholderData: keepPreviousData,
+  });
 }
 
 export function useRegions() {

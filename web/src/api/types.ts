@@ -35,6 +35,15 @@ export interface Fleet {
   started: number;
 }
 
+/** The fleet as it was. */
+export interface PastFleet {
+  time: number;
+  /** The earliest time that can be asked for. */
+  history_from: number | null;
+  counts: Counts;
+  regions: { region: string; counts: Counts; offline_share: number }[];
+}
+
 export interface FleetPoint {
   t: number;
   online: number;
@@ -119,14 +128,20 @@ export interface DevicePage {
   matched: number | null;
 }
 
-/** [time, average, least, greatest]; a null average is a gap. */
-export type HistoryPoint = [number, number | null, number | null, number | null];
+/** A null average is a gap. */
+export type HistoryPoint = [
+  time: number, average: number | null, least: number | null, greatest: number | null, samples?: number, completeness?: number,
+];
 
 export interface History {
   from: number;
   to: number;
   resolution: string;
-  series: { metric: string; unit: string; points: HistoryPoint[] }[];
+  /** Width of a point's bucket; 0: every point is a sample. */
+  step_ms: number;
+  /** Left out because they cannot be read: the series have holes that are not the device's. */
+  damaged_chunks: number;
+  series: { metric: string; unit: string; completeness: number; points: HistoryPoint[] }[];
 }
 
 export interface Transition {
@@ -135,6 +150,7 @@ export interface Transition {
   cause: Cause;
   epoch: number;
   gateway: string;
+  region: string;
   overlays: Overlay[];
   detected_in_ms: number | null;
   session_s: number | null;
