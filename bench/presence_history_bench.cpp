@@ -102,7 +102,7 @@ std::size_t picture(const EmbeddedPresenceHistory& history, Timestamp at) {
         if (found == regions.end()) {
             found = regions.emplace(device.region, RegionCounts{}).first;
         }
-        found->second += contribution_of(device.state, device.overlays, 0, 0);
+        found->second += contribution_of({device.state, device.overlays, device.state == PresenceState::offline, 0, 0});
         ++devices;
         return true;
     });

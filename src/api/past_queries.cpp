@@ -20,7 +20,7 @@ class PastCounts final {
             last_region_ = device.region;
             last_ = &exact_[last_region_];
         }
-        *last_ += contribution_of(device.state, device.overlays, 0, 0);
+        *last_ += contribution_of({device.state, device.overlays, device.state == PresenceState::offline, 0, 0});
     }
     /// "" is the fleet.
     [[nodiscard]] std::map<std::string, RegionCounts, std::less<>> with_parents() const {
