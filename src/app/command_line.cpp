@@ -93,7 +93,9 @@ void add_alerting(CLI::App& serve, ServeOptions& options) {
         ->envname("MUSTER_ALERTMANAGER_RESEND")
         ->capture_default_str()
         ->group("Alerting");
-    serve.add_option("--dashboard-url", options.dashboard_url, "What others reach the dashboard by, for links to incidents")
+    serve
+        .add_option("--dashboard-url", options.dashboard_url,
+                    "What others reach the dashboard by, for links to incidents")
         ->check(is_url)
         ->envname("MUSTER_DASHBOARD_URL")
         ->group("Alerting");
