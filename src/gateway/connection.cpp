@@ -96,9 +96,9 @@ void Connection::end_later(Cause cause) {
     }
 }
 
-void Connection::end_later(Cause cause, mqtt::ReasonCode reason) {
+void Connection::end_later(Cause cause, mqtt::ReasonCode reason, mqtt::Properties properties) {
     if (!is_ending()) {
-        protocol_.end(reason, output());
+        protocol_.end(reason, output(), properties);
         ending_cause_ = cause;
         worker_->close_later(*this);
     }

@@ -8,6 +8,7 @@
 
 #include "contract/presence.h"
 #include "gateway/admission.h"
+#include "gateway/rate_limits.h"
 #include "gateway/transport.h"
 #include "mqtt/message.h"
 #include "mqtt/server_connection.h"
@@ -57,6 +58,7 @@ class Connection final : public net::IoHandler, public net::Timer {
         hold_bus = 1,      ///< the bus is slow
         hold_answers = 2,  ///< too many publishes not yet durable
         hold_mailbox = 4,  ///< a subscriber's worker is behind
+        hold_rate = 8,     ///< it publishes faster than it may
     };
 
     /// `transport`: null for plain TCP. `listener`: the number of the one where it came in.
@@ -83,7 +85,7 @@ class Connection final : public net::IoHandler, public net::Timer {
     /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
     /// is told `reason` as far as its protocol can.
     void end_later(Cause cause);
-    void end_later(Cause cause, mqtt::ReasonCode reason);
+    void end_later(Cause cause, mqtt::ReasonCode reason, mqtt::Properties properties = {});
     [[nodiscard]] bool is_ending() const { return ending_cause_ != Cause::none; }
     [[nodiscard]] Cause ending_cause() const { return ending_cause_; }
 
@@ -107,9 +109,11 @@ class Connection final : public net::IoHandler, public net::Timer {
     Session* session = nullptr;
     std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
     std::unique_ptr<RetainedBacklog> backlog;
-    std::uint8_t holds = 0;   ///< Hold bits
-    bool has_unread = false;  ///< the socket may have more than was read
-    bool peer_ended = false;  ///< the socket will give an end
+    std::unique_ptr<ClientRate> rate;           ///< null without a limit
+    std::unique_ptr<net::Address> stranger_of;  ///< until its CONNECT: the address that counts it
+    std::uint8_t holds = 0;                     ///< Hold bits
+    bool has_unread = false;                    ///< the socket may have more than was read
+    bool peer_ended = false;                    ///< the socket will give an end
     bool needs_flush = false;
     bool is_watched = false;  ///< by its worker's reactor
     const std::uint8_t listener_number;

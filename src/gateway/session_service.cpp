@@ -168,6 +168,13 @@ void SessionService::on_publish(Connection& connection, const mqtt::Publish& pub
         connection.end_later(Cause::auth_error);
         return;
     }
+    if (connection.rate) {
+        connection.rate->charge(publish.topic.size() + publish.payload.size(), reactor_.monotonic());
+        if (connection.rate->must_wait(reactor_.monotonic())) {
+            tally_.rate_holds.add();
+            worker_.hold(connection, Connection::hold_rate);
+        }
+    }
     if (publish.qos == 0) {
         (void)publish_path_.publish(session, publish, classified, 0);  // dropped where there is no room, never held
         return;

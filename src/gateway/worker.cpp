@@ -88,7 +88,9 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
       journal_(context, number, sessions_, *reactor_, tally_),
       courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_),
       service_(context, *this, sessions_, uplink_, courier_, journal_, *reactor_, tally_),
-      read_buffer_(context.options.limits.read_bytes) {
+      read_buffer_(context.options.limits.read_bytes),
+      connect_rate_(context.options.limits.connects_per_s_max / static_cast<double>(context.options.threads),
+                    reactor_->monotonic()) {
     for (std::size_t i = 0; i < context.listeners.size(); ++i) {
         Listener& listener = *context.listeners[i];
         acceptors_.push_back(std::make_unique<Acceptor>(*this, i, listener, listener.take_socket(number)));
@@ -186,6 +188,14 @@ void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::T
         count_transport_failure(TransportFailure::proxy_untrusted);
         return;
     }
+    // A load balancer speaks for many.
+    const AddressGate::Verdict verdict = listener.options().has_proxy_header
+                                             ? AddressGate::Verdict::unlimited
+                                             : context_.addresses.enter(peer, reactor_->monotonic());
+    if (verdict == AddressGate::Verdict::too_fast || verdict == AddressGate::Verdict::too_many) {
+        tally_.address_refusals.add();
+        return;
+    }
     tally_.accepts.add();
     context_.connections.fetch_add(1, std::memory_order_relaxed);
     listener.connections.fetch_add(1, std::memory_order_relaxed);
@@ -194,6 +204,9 @@ void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::T
                                      listener.has_transport() ? std::make_unique<Transport>(listener) : nullptr,
                                      listener_number, context_.options.limits.connection, reactor_->monotonic()),
         *this);
+    if (verdict == AddressGate::Verdict::admitted) {
+        connection.stranger_of = std::make_unique<net::Address>(peer);
+    }
     const ConnectionRef ref = connection.ref();
     reactor_->timers().arm(connection, connection.protocol().deadline());
     // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
@@ -202,6 +215,14 @@ void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::T
     Connection* still_here = connections_.at(ref);
     if (still_here != nullptr && !still_here->is_ending()) {
         (void)watch(*still_here);
+    }
+}
+
+// It has said who it is, or has gone.
+void Worker::know(Connection& connection) {
+    if (connection.stranger_of) {
+        context_.addresses.leave(*connection.stranger_of);
+        connection.stranger_of.reset();
     }
 }
 
@@ -382,14 +403,33 @@ void Worker::adopt(std::unique_ptr<Connection> parcel) {
 
 // ---- sessions
 
+bool Worker::is_refused(Connection& connection) {
+    std::string properties;
+    mqtt::ReasonCode reason = mqtt::ReasonCode::server_busy;
+    if (drain_) {
+        drain_->write_properties(properties);
+        reason = drain_->reason();
+    } else if (!stopping_ && !uplink_.is_short_of_room()) {
+        const Millis now = reactor_->monotonic();
+        if (connect_rate_.admit(now)) {
+            return false;
+        }
+        tally_.connects_deferred.add();
+        const std::string text = fmt::format("come back in {} s", connect_rate_.come_back_in(now).count());
+        mqtt::PropertyWriter(properties).text(mqtt::PropertyId::reason_string, text);
+    }
+    refuse(connection, reason, mqtt::Properties(properties));
+    return true;
+}
+
 void Worker::claim(Connection& connection) {
+    know(connection);
     if (connection.transport() != nullptr && connection.transport()->is_revoked()) {
         tally_.revoked_closed.add();  // on its way between two workers, both of which had looked
         refuse(connection, mqtt::ReasonCode::not_authorized);
         return;
     }
-    if (stopping_ || uplink_.is_short_of_room()) {
-        refuse(connection, mqtt::ReasonCode::server_busy);
+    if (is_refused(connection)) {
         return;
     }
     if (connection.admission->role != Role::device) {
@@ -428,6 +468,10 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
         return;
     }
     reactor_->timers().arm(connection, connection.protocol().deadline());
+    const GatewayLimits& limits = context_.options.limits;
+    if (ClientRate::is_limited(limits) && connection.session->role != Role::fleet_operator) {
+        connection.rate = std::make_unique<ClientRate>(limits, reactor_->monotonic());
+    }
     if (uplink_.pressure() == Uplink::Pressure::stop) {
         hold(connection, Connection::hold_bus);
         return;
@@ -438,9 +482,9 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     }
 }
 
-void Worker::refuse(Connection& connection, mqtt::ReasonCode reason) {
+void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, mqtt::Properties properties) {
     tally_.connects_refused.add();
-    connection.end_later(Cause::auth_error, reason);
+    connection.end_later(Cause::auth_error, reason, properties);
 }
 
 void Worker::on_deadline(Connection& connection) {
@@ -464,6 +508,7 @@ void Worker::close(Connection& connection, Cause cause) {
     if (connection.is_closed()) {
         return;
     }
+    know(connection);
     connection.end_later(cause);
     (void)connection.flush();
     std::unique_ptr<Connection> owned = take(connection);  // close_socket() ends the watch
@@ -516,13 +561,17 @@ void Worker::hold(Connection& connection, Connection::Hold reason) {
     connection.holds |= reason;
 }
 
-bool Worker::still_holds(const Connection& connection) {
+bool Worker::still_holds(Connection& connection) {
     const AckQueue* answers = connection.session != nullptr ? connection.session->answers.get() : nullptr;
     if ((connection.holds & Connection::hold_bus) != 0 && uplink_.pressure() != Uplink::Pressure::none) {
         return true;
     }
     if ((connection.holds & Connection::hold_answers) != 0 && answers != nullptr &&
         answers->size() > context_.options.limits.unanswered_publishes_max / 2) {
+        return true;
+    }
+    if ((connection.holds & Connection::hold_rate) != 0 && connection.rate &&
+        connection.rate->must_wait(reactor_->monotonic())) {
         return true;
     }
     return (connection.holds & Connection::hold_mailbox) != 0 && courier_.is_congested();
@@ -555,6 +604,16 @@ void Worker::retry_held() {
     }
     if (!held_.empty()) {
         reactor_->timers().arm(*retry_timer_, now + held_retry);
+    }
+}
+
+// ---- draining
+
+void Worker::drain(const DrainOrder& order) {
+    drain_.reset();
+    if (!order.undo && !stopping_) {
+        const double share = static_cast<double>(order.rate_per_s) / static_cast<double>(context_.workers.size());
+        drain_ = std::make_unique<Drain>(*reactor_, connections_, tally_, order, share);
     }
 }
 
@@ -740,6 +799,7 @@ void Worker::flush_output(Connection& connection) {
 
 void Worker::stop_in_thread() {
     stopping_ = true;
+    drain_.reset();
     for (const auto& acceptor : acceptors_) {
         reactor_->remove(acceptor->socket.fd());
         reactor_->timers().disarm(*acceptor);
