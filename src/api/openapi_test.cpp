@@ -194,6 +194,10 @@ class OpenApiTest : public ApiFixture {
         if (operation.path.starts_with("/api/v1/models/")) {
             return R"({"heartbeat_timeout_s":30})";
         }
+        if (operation.path.ends_with("/drain")) {
+            return operation.method == "POST" ? R"({"rate_per_s":100,"server_reference":"other.example.com:8883"})"
+                                              : "";
+        }
         if (operation.path == "/api/v1/maintenance") {
             const std::int64_t now = to_epoch_ms(clock.now());
             return fmt::format(R"({{"id":"w-1","query":{{"region":"in"}},"from":{},"to":{},"reason":"mast"}})", now,
