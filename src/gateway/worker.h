@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/acceptor.h"
 #include "gateway/connection_table.h"
 #include "gateway/courier.h"
 #include "gateway/gateway_context.h"
@@ -20,7 +20,6 @@
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
-#include "net/tcp_listener.h"
 
 namespace muster {
 
@@ -50,6 +49,10 @@ class Worker final {
     [[nodiscard]] const Tally& tally() const { return tally_; }
 
     [[nodiscard]] net::Reactor& reactor() { return *reactor_; }
+    [[nodiscard]] std::size_t handshakes_waiting() const { return handshakes_.waiting(); }
+    void count_transport_failure(TransportFailure failure);
+    /// Serves it from now on.
+    void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
 
     // For its connections and sessions.
@@ -68,15 +71,10 @@ class Worker final {
     void count_tick() { tally_.ticks.add(); }
 
  private:
-    class Acceptor;
     class RetryTimer;
     class HandshakeTimer;
     struct ClaimGate;
 
-    void accept_all(Acceptor& acceptor);
-    void count_transport_failure(TransportFailure failure);
-    [[nodiscard]] bool must_wait(const Acceptor& acceptor) const;
-    void accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket, const net::Address& peer);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
     [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
@@ -110,7 +108,7 @@ class Worker final {
     MetricRegistry& metrics_;
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
-    std::vector<std::unique_ptr<Acceptor>> acceptors_;  ///< by the listener's number
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::unique_ptr<RetryTimer> retry_timer_;
     HandshakeGate handshakes_;
     std::unique_ptr<HandshakeTimer> handshake_timer_;
@@ -132,7 +130,6 @@ class Worker final {
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};
-    LogLimit accept_log_;
     std::thread thread_;
     bool stopping_ = false;
 };
