@@ -44,7 +44,6 @@ void add_listeners(CLI::App& serve, ServeOptions& options) {
                     "san-dns, none: what in the certificate is the device id), proxy (on: PROXY protocol v2), "
                     "proxy-from (10.0.0.0/8,...: the load balancers), connections-max")
         ->envname("MUSTER_LISTEN")
-        ->delimiter(' ')
         ->group(group);
     serve.add_option("--tls-cert", options.tls_certificate_file, "The server's certificate and intermediate ones, PEM")
         ->envname("MUSTER_TLS_CERT")

@@ -37,12 +37,14 @@ void Worker::begin_handshake(Connection& connection) {
 }
 
 void Worker::begin_waiting_handshakes() {
-    while (const std::optional<ConnectionRef> ref = handshakes_.next(reactor_->monotonic())) {
-        Connection* connection = connections_.at(*ref);
-        if (connection != nullptr && !connection->is_ending()) {
-            begin_handshake(*connection);
-            read(*connection);
-        }
+    const auto still_waits = [this](ConnectionRef ref) {
+        const Connection* connection = connections_.at(ref);
+        return connection != nullptr && !connection->is_ending();
+    };
+    while (const std::optional<ConnectionRef> ref = handshakes_.next(reactor_->monotonic(), still_waits)) {
+        Connection& connection = *connections_.at(*ref);
+        begin_handshake(connection);
+        read(connection);
     }
 }
 
