@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "alerts/webhook_http.h"
 #include "simulator/scenario.h"
 
 namespace muster {
@@ -59,6 +60,44 @@ void add_listeners(CLI::App& serve, ServeOptions& options) {
                     "Revoked devices' certificates, PEM. All TLS files are read again when they change, and on SIGHUP")
         ->envname("MUSTER_TLS_CRL")
         ->group(group);
+}
+
+void add_alerting(CLI::App& serve, ServeOptions& options) {
+    const auto is_url = CLI::Validator(
+        [](std::string& text) {
+            const auto checked = check_notification_url(text);
+            return checked ? std::string() : checked.error().message();
+        },
+        "");
+    serve.add_option("--rules", options.rules_file, "Alert rules of a TOML file ([[rule]] tables) or a JSON file")
+        ->envname("MUSTER_RULES")
+        ->group("Alerting");
+    serve.add_option("--webhook", options.webhook, "Post incidents to this URL when they open, worsen and end")
+        ->check(is_url)
+        ->envname("MUSTER_WEBHOOK")
+        ->group("Alerting");
+    serve.add_option("--webhook-secret", options.webhook_secret, "Signs them (HMAC-SHA256); better in the environment")
+        ->envname("MUSTER_WEBHOOK_SECRET")
+        ->group("Alerting");
+    serve
+        .add_option("--alertmanager", options.alertmanager,
+                    "Base URL of a Prometheus Alertmanager that is kept told of open incidents")
+        ->check(is_url)
+        ->envname("MUSTER_ALERTMANAGER")
+        ->group("Alerting");
+    serve
+        .add_option("--alertmanager-resend", options.alertmanager_resend_s,
+                    "Seconds between two tellings; well under Alertmanager's resolve_timeout (5 min)")
+        ->check(CLI::Range(1, 240))
+        ->envname("MUSTER_ALERTMANAGER_RESEND")
+        ->capture_default_str()
+        ->group("Alerting");
+    serve
+        .add_option("--dashboard-url", options.dashboard_url,
+                    "What others reach the dashboard by, for links to incidents")
+        ->check(is_url)
+        ->envname("MUSTER_DASHBOARD_URL")
+        ->group("Alerting");
 }
 
 void add_serve(CLI::App& app, ServeOptions& options) {
@@ -123,6 +162,7 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->check(CLI::Range(0, 100))
         ->envname("MUSTER_CANARIES")
         ->capture_default_str();
+    add_alerting(*serve, options);
     add_log_option(*serve, options.log_level);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))

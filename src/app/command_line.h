@@ -29,6 +29,12 @@ struct ServeOptions {
     std::uint32_t commit_interval_ms = 5;
     std::uint64_t events_bytes_max = 4ULL << 30U;
     std::uint32_t presence_days = 90;
+    std::string rules_file;      ///< TOML or JSON; empty: the built-in rule and those of the API
+    std::string webhook;         ///< URL that incidents are posted to; empty: none
+    std::string webhook_secret;  ///< that signs them
+    std::string alertmanager;    ///< base URL of a Prometheus Alertmanager; empty: none
+    std::uint32_t alertmanager_resend_s = 30;
+    std::string dashboard_url;  ///< what others reach the dashboard by, for links in notifications
     std::string web_directory;
     std::string log_level = "info";
 

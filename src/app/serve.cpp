@@ -6,11 +6,14 @@
 #include <filesystem>
 #include <memory>
 
+#include "alerts/alertmanager_notifier.h"
 #include "alerts/alerts.h"
+#include "alerts/webhook_notifier.h"
 #include "api/api.h"
 #include "app/banner.h"
 #include "app/pipeline_meter.h"
 #include "app/process.h"
+#include "app/rules_file.h"
 #include "base/log.h"
 #include "bus/embedded_bus.h"
 #include "bus/standard_topics.h"
@@ -48,6 +51,7 @@ class Serve final {
     [[nodiscard]] Result<void> make_data_directory() const;
     [[nodiscard]] Result<void> open_stores();
     [[nodiscard]] Result<void> start_folding_roles();
+    [[nodiscard]] Result<void> start_alerts();
     [[nodiscard]] Result<void> start_api();
     [[nodiscard]] Result<void> read_listeners(GatewayOptions& gateway);
     [[nodiscard]] Result<void> start_gateway();
@@ -157,8 +161,37 @@ Result<void> Serve::start_folding_roles() {
     processor.heartbeat_timeout = Seconds(options_.heartbeat_timeout_s);
     processor.threads = options_.processor_threads;
     return keep(Processor::start(processor, *bus_, *status_, *history_, clock_, metrics_), processor_)
-        .and_then([this] { return keep(Alerts::start({}, *bus_, clock_, metrics_), alerts_); })
+        .and_then([this] { return start_alerts(); })
         .and_then([this] { return keep(Shadow::start({}, *bus_, *documents_, clock_, metrics_), shadow_); });
+}
+
+Result<void> Serve::start_alerts() {
+    AlertsOptions alerts;
+    if (!options_.rules_file.empty()) {
+        auto rules = read_rules_file(options_.rules_file);
+        if (!rules) {
+            return naming("--rules", tl::unexpected(rules.error()));
+        }
+        alerts.file_rules = std::move(*rules);
+    }
+    const auto add = [&](std::string sink, std::unique_ptr<Notifier> notifier) {
+        alerts.notifiers.push_back(
+            std::make_unique<NotificationSender>(std::move(sink), std::move(notifier), clock_, metrics_));
+    };
+    if (!options_.webhook.empty()) {
+        WebhookOptions webhook;
+        webhook.url = options_.webhook;
+        webhook.secret = options_.webhook_secret;
+        add("webhook", std::make_unique<WebhookNotifier>(std::move(webhook)));
+    }
+    if (!options_.alertmanager.empty()) {
+        AlertmanagerOptions alertmanager;
+        alertmanager.url = options_.alertmanager.substr(0, options_.alertmanager.find_last_not_of('/') + 1);
+        alertmanager.dashboard_url = options_.dashboard_url;
+        alertmanager.resend = Seconds(options_.alertmanager_resend_s);
+        add("alertmanager", std::make_unique<AlertmanagerNotifier>(std::move(alertmanager)));
+    }
+    return keep(Alerts::start(std::move(alerts), *bus_, clock_, metrics_), alerts_);
 }
 
 Result<void> Serve::start_api() {

@@ -111,6 +111,7 @@ class Connection final : public net::IoHandler, public net::Timer {
     bool has_unread = false;  ///< the socket may have more than was read
     bool peer_ended = false;  ///< the socket will give an end
     bool needs_flush = false;
+    bool is_watched = false;  ///< by its worker's reactor
     const std::uint8_t listener_number;
 
  private:

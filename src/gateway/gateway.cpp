@@ -7,10 +7,12 @@
 #include "gateway/gateway_context.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/listener.h"
+#include "gateway/session_loader.h"
 #include "gateway/ticker.h"
 #include "gateway/tls_reloader.h"
 #include "gateway/worker.h"
 #include "net/entropy.h"
+#include "net/system_clock.h"
 
 namespace muster {
 namespace {
@@ -157,7 +159,8 @@ Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
             }
         },
         registry);
-    return {};
+    const net::SystemClock clock;
+    return SessionLoader(context, {clock.now(), clock.monotonic()}, registry).load();
 }
 
 void Gateway::State::run() {

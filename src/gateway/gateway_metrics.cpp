@@ -51,6 +51,9 @@ constexpr Named<Count Tally::*> worker_counters[] = {
      "Time in which some client was not read: back-pressure"},
     {&Tally::ticks, "muster_gateway_ticks_total", "Ticks put on every partition"},
     {&Tally::turns, "muster_gateway_turns_total", "Turns of the event loop"},
+    {&Tally::session_changes, "muster_gateway_session_changes_total", "Changes of kept sessions handed to their store"},
+    {&Tally::session_store_failures, "muster_gateway_session_store_failures_total",
+     "Batches of changes that the session store did not take"},
 };
 
 constexpr Named<Count Tally::*> worker_levels[] = {
@@ -58,6 +61,8 @@ constexpr Named<Count Tally::*> worker_levels[] = {
      "Connections that wait for their TLS handshake"},
     {&Tally::sessions, "muster_gateway_sessions", "Sessions, connected or kept"},
     {&Tally::bus_queue_bytes, "muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable"},
+    {&Tally::session_store_bytes, "muster_gateway_session_store_bytes",
+     "Changes of kept sessions that are not yet durable"},
     {&Tally::control_records, "muster_gateway_control_records", "Presence records that wait for room on the bus"},
 };
 

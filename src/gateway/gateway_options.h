@@ -23,13 +23,14 @@ struct GatewayLimits {
         1'000'000;  ///< of clients that are away; over it a session ends with its connection
     std::uint32_t session_expiry_s_max = 7 * 24 * 3600;  ///< for a client that is away; as long as AWS IoT keeps one
     std::uint16_t keep_alive_s_max = 1200;  ///< v5 Server Keep Alive; AWS IoT's; 0 = the client's own, whatever it is
-    std::size_t output_bytes_max = 256 * 1024;       ///< a connection: over it QoS 0 to a slow reader is dropped
-    std::size_t output_bytes_ceiling = 1024 * 1024;  ///< a connection: over it a slow reader is closed (throttled)
-    std::size_t unanswered_publishes_max = 512;      ///< a connection: QoS 1 and 2 taken and not yet durable
-    std::size_t bus_queue_bytes_max = 32U << 20U;    ///< a worker: on the way to the bus
-    std::size_t control_records_max = 200'000;       ///< a worker: presence records that wait for room on the bus
-    std::size_t mailbox_messages_max = 100'000;      ///< a worker: routed to it by other threads
-    std::size_t mailbox_bytes_max = 32U << 20U;      ///< the same, in bytes
+    std::size_t output_bytes_max = 256 * 1024;         ///< a connection: over it QoS 0 to a slow reader is dropped
+    std::size_t output_bytes_ceiling = 1024 * 1024;    ///< a connection: over it a slow reader is closed (throttled)
+    std::size_t unanswered_publishes_max = 512;        ///< a connection: QoS 1 and 2 taken and not yet durable
+    std::size_t bus_queue_bytes_max = 32U << 20U;      ///< a worker: on the way to the bus
+    std::size_t control_records_max = 200'000;         ///< a worker: presence records that wait for room on the bus
+    std::size_t mailbox_messages_max = 100'000;        ///< a worker: routed to it by other threads
+    std::size_t mailbox_bytes_max = 32U << 20U;        ///< the same, in bytes
+    std::size_t session_store_bytes_max = 32U << 20U;  ///< a worker: changes of kept sessions not yet durable
     std::size_t retained_topics_max = 2'000'000;
     std::size_t retained_bytes_max = 512U << 20U;
     std::size_t subscriptions_max = 16'000'000;
@@ -40,7 +41,7 @@ struct GatewayLimits {
     std::size_t read_bytes = 64 * 1024;           ///< one read; the buffer is shared by all connections of a worker
     std::size_t reads_per_turn = 4;               ///< a connection; more waits for the next turn
     mqtt::ServerLimits connection{.topic_alias_max = 16};
-    mqtt::SessionLimits session{};
+    mqtt::SessionLimits session{.stores_kept = true};
 };
 
 /// What a gateway is told at its start.

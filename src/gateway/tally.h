@@ -72,12 +72,15 @@ struct Tally {
     Count acknowledged;
     Count ticks;
     Count turns;
+    Count session_changes;         ///< of kept sessions, to be stored
+    Count session_store_failures;  ///< batches of them that could not be
 
     // Gauges.
     Count sessions;
     Count handshakes_waiting;
     Count bus_queue_bytes;
     Count control_records;
+    Count session_store_bytes;
 
     void drop(Drop reason, std::uint64_t by = 1) { drops[static_cast<std::size_t>(reason)].add(by); }
 };

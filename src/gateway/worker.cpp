@@ -1,5 +1,7 @@
 #include "gateway/worker.h"
 
+#include <future>
+
 #include <fmt/format.h>
 
 #include "base/thread.h"
@@ -12,6 +14,7 @@ namespace {
 constexpr Millis held_retry{10};
 constexpr Millis held_look_again{1000};
 constexpr int writes_per_turn = 16;
+constexpr std::size_t notes_per_turn = 1000;
 
 }  // namespace
 
@@ -34,10 +37,11 @@ class Worker::HandshakeTimer final : public net::Timer {
 };
 
 /// Lets answers of the session store in until the worker has gone, whichever thread they come from.
-struct Worker::ClaimGate {
+struct Worker::StoreGate {
     std::mutex mutex;
     Worker* worker = nullptr;  ///< under mutex
     std::thread::id thread;
+    std::vector<bool> stored{};  ///< batches of the journal in their order: durable? under mutex
 };
 
 Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor, Mailbox& mailbox,
@@ -50,7 +54,7 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
       handshakes_(context.options.limits.handshakes_per_second, context.options.limits.handshakes_per_turn,
                   reactor_->monotonic()),
       handshake_timer_(std::make_unique<HandshakeTimer>(*this)),
-      claim_gate_(std::make_shared<ClaimGate>()),
+      store_gate_(std::make_shared<StoreGate>()),
       mailbox_(mailbox),
       uplink_(bus.producer({.name = fmt::format("{}/{}", context.options.name, number),
                             .queue_bytes_max = context.options.limits.bus_queue_bytes_max,
@@ -62,31 +66,35 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
                                 }}),
               context.options.limits, tally_),
       sessions_(number, context.options.limits.session),
+      journal_(context, number, sessions_, *reactor_, tally_),
       courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_),
-      service_(context, *this, sessions_, uplink_, courier_, *reactor_, tally_),
+      service_(context, *this, sessions_, uplink_, courier_, journal_, *reactor_, tally_),
       read_buffer_(context.options.limits.read_bytes) {
     for (std::size_t i = 0; i < context.listeners.size(); ++i) {
         Listener& listener = *context.listeners[i];
         acceptors_.push_back(std::make_unique<Acceptor>(*this, context, tally_, i, listener.take_socket(number)));
     }
-    courier_.serve(number, sessions_);
+    courier_.serve(number, sessions_, journal_);
     reactor_->at_turn_end([this] { end_turn(); });
 }
 
 Worker::~Worker() {
-    const std::lock_guard lock(claim_gate_->mutex);
-    claim_gate_->worker = nullptr;
+    const std::lock_guard lock(store_gate_->mutex);
+    store_gate_->worker = nullptr;
 }
 
 void Worker::start() {
     thread_ = start_thread(fmt::format("mqtt-{}", number_), [this] {
         {
-            const std::lock_guard lock(claim_gate_->mutex);
-            claim_gate_->worker = this;
-            claim_gate_->thread = std::this_thread::get_id();
+            const std::lock_guard lock(store_gate_->mutex);
+            store_gate_->worker = this;
+            store_gate_->thread = std::this_thread::get_id();
         }
         for (const auto& acceptor : acceptors_) {
             acceptor->start();
+        }
+        if (!restored_.empty()) {
+            post([this] { note_restored(); });
         }
         reactor_->run(context_.options.pace);
     });
@@ -109,7 +117,16 @@ void Worker::wake_for_mail() {
 // ---- accepting
 
 void Worker::take_in(std::unique_ptr<Connection> taken) {
-    (void)watch(connections_.add(std::move(taken), *this));
+    Connection& connection = connections_.add(std::move(taken), *this);
+    const ConnectionRef ref = connection.ref();
+    reactor_->timers().arm(connection, connection.protocol().deadline());
+    // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
+    connection.has_unread = true;
+    read(connection);
+    Connection* still_here = connections_.at(ref);
+    if (still_here != nullptr && !still_here->is_ending()) {
+        (void)watch(*still_here);
+    }
 }
 
 bool Worker::watch(Connection& connection) {
@@ -118,15 +135,13 @@ bool Worker::watch(Connection& connection) {
         connection.end_later(Cause::connection_lost);
         return false;
     }
-    reactor_->timers().arm(connection, connection.protocol().deadline());
+    connection.is_watched = true;
     return true;
 }
 
-std::unique_ptr<Connection> Worker::unwatch(Connection& connection) {
-    reactor_->remove(connection.socket().fd());
+std::unique_ptr<Connection> Worker::take(Connection& connection) {
     reactor_->timers().disarm(connection);
-    std::unique_ptr<Connection> owned = connections_.take(connection);
-    return owned;
+    return connections_.take(connection);
 }
 
 // ---- reading
@@ -215,7 +230,10 @@ Connection* Worker::admit(Connection& connection) {
 void Worker::hand_over(Connection& connection, std::size_t worker) {
     tally_.handed_over.add();
     // Shared only because a task must be copyable; if the other worker has stopped, it closes the connection unread.
-    auto parcel = std::make_shared<std::unique_ptr<Connection>>(unwatch(connection));
+    if (std::exchange(connection.is_watched, false)) {
+        reactor_->remove(connection.socket().fd());
+    }
+    auto parcel = std::make_shared<std::unique_ptr<Connection>>(take(connection));
     Worker& other = *context_.workers[worker];
     other.post([&other, parcel] { other.adopt(std::move(*parcel)); });
 }
@@ -223,10 +241,10 @@ void Worker::hand_over(Connection& connection, std::size_t worker) {
 void Worker::adopt(std::unique_ptr<Connection> parcel) {
     Connection& connection = connections_.add(std::move(parcel), *this);
     connection.needs_flush = false;
-    if (!watch(connection)) {
-        return;
+    reactor_->timers().arm(connection, connection.protocol().deadline());
+    if (watch(connection)) {
+        claim(connection);
     }
-    claim(connection);
 }
 
 // ---- sessions
@@ -247,7 +265,7 @@ void Worker::claim(Connection& connection) {
     }
     const ConnectionRef ref = connection.ref();
     context_.sessions.claim(connection.admission->key, context_.options.name,
-                            [gate = claim_gate_, ref](const Result<SessionEpoch>& epoch) {
+                            [gate = store_gate_, ref](const Result<SessionEpoch>& epoch) {
                                 if (std::this_thread::get_id() == gate->thread) {
                                     gate->worker->on_claimed(ref, epoch);
                                     return;
@@ -315,7 +333,7 @@ void Worker::close(Connection& connection, Cause cause) {
     }
     connection.end_later(cause);
     (void)connection.flush();
-    std::unique_ptr<Connection> owned = unwatch(connection);
+    std::unique_ptr<Connection> owned = take(connection);  // close_socket() ends the watch
     context_.connections.fetch_sub(1, std::memory_order_relaxed);
     context_.listeners[connection.listener_number]->connections.fetch_sub(1, std::memory_order_relaxed);
     closed_.push_back(std::move(owned));
@@ -408,7 +426,79 @@ void Worker::collect_mail() {
     for (const Mailbox::Order& order : mail_.orders) {
         service_.obey(order);
     }
+    for (const Delivery& delivery : mail_.settled) {
+        service_.on_delivery(delivery);
+    }
+    if (!mail_.settled.empty()) {
+        retry_held();
+    }
     mail_.clear();
+}
+
+// ---- kept sessions
+
+void Worker::store_sessions() {
+    journal_.flush([this](std::vector<SessionChange>&& changes) {
+        context_.sessions.store(context_.options.name, std::move(changes),
+                                [gate = store_gate_](const Result<void>& stored) {
+                                    const std::lock_guard lock(gate->mutex);
+                                    gate->stored.push_back(stored.has_value());
+                                    Worker* worker = gate->worker;
+                                    if (worker != nullptr && gate->stored.size() == 1) {
+                                        worker->post([worker] { worker->collect_stored(); });
+                                    }
+                                });
+    });
+}
+
+void Worker::collect_stored() {
+    std::vector<bool> stored;
+    {
+        const std::lock_guard lock(store_gate_->mutex);
+        stored.swap(store_gate_->stored);
+    }
+    for (const bool durable : stored) {
+        journal_.on_stored(durable, [this](const Delivery& delivery) { service_.on_delivery(delivery); });
+    }
+    if (!stored.empty()) {
+        retry_held();
+    }
+}
+
+Session& Worker::restore(std::string_view key, Role role, bool was_connected) {
+    Session& session = sessions_.create(key, role);
+    session.is_stored = true;
+    if (was_connected) {
+        restored_.push_back(sessions_.handle_of(session));
+    }
+    tally_.sessions.set(sessions_.size());
+    return session;
+}
+
+// They are away since the start: a part a turn, so that the store is not flooded.
+void Worker::note_restored() {
+    for (std::size_t i = 0; i < notes_per_turn && !restored_.empty() && !stopping_; ++i) {
+        if (Session* session = sessions_.at(restored_.back())) {
+            journal_.note(*session);
+        }
+        restored_.pop_back();
+    }
+    if (restored_.empty()) {
+        restored_.shrink_to_fit();
+    } else if (!stopping_) {
+        post([this] { note_restored(); });
+    }
+}
+
+// For everything handed to the store so far.
+void Worker::wait_for_store() {
+    auto reached = std::make_shared<std::promise<void>>();
+    std::future<void> end = reached->get_future();
+    context_.sessions.store(context_.options.name, {}, [reached](const Result<void>&) { reached->set_value(); });
+    if (end.wait_for(context_.options.stop_timeout) != std::future_status::ready) {
+        spdlog::error("gateway: the session store does not answer: what kept sessions were last told may be lost");
+    }
+    collect_stored();
 }
 
 // ---- end of a turn
@@ -431,10 +521,13 @@ void Worker::end_turn() {
     }
     do {
         close_ending();
-        courier_.hand_over([this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); });
+        const auto wake = [this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); };
+        courier_.hand_over(wake);
+        journal_.hand_over(wake);
+        store_sessions();
         uplink_.flush();
         flush_outputs();
-    } while (!ending_.empty());
+    } while (!ending_.empty() || journal_.has_changes());
     closed_.clear();
 }
 
@@ -506,12 +599,15 @@ void Worker::stop_in_thread() {
     (void)uplink_.drain(context_.options.stop_timeout);
     poll_deliveries();
     end_turn();
+    wait_for_store();
+    end_turn();
     connections_.for_each([this](Connection& connection) { close(connection, Cause::server_shutdown); });
     ending_.clear();
     end_turn();
     if (const auto drained = uplink_.drain(context_.options.stop_timeout); !drained) {
         spdlog::error("gateway: records of sessions that ended may be lost: {}", drained.error().message());
     }
+    wait_for_store();
     reactor_->stop();
 }
 

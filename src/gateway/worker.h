@@ -15,6 +15,7 @@
 #include "gateway/handshake_gate.h"
 #include "gateway/mailbox.h"
 #include "gateway/output_pool.h"
+#include "gateway/session_journal.h"
 #include "gateway/session_service.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
@@ -54,6 +55,9 @@ class Worker final {
     /// Serves it from now on.
     void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
+    [[nodiscard]] SessionTable& sessions() { return sessions_; }
+    /// Before start(): a session that the store has kept; it was connected when its gateway died.
+    Session& restore(std::string_view key, Role role, bool was_connected);
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -73,11 +77,11 @@ class Worker final {
  private:
     class RetryTimer;
     class HandshakeTimer;
-    struct ClaimGate;
+    struct StoreGate;
 
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
-    [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
+    [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
 
     void read(Connection& connection);
     [[nodiscard]] bool may_read_transport(Connection& connection);
@@ -97,6 +101,11 @@ class Worker final {
     [[nodiscard]] bool still_holds(const Connection& connection);
     void read_rest();
 
+    void store_sessions();
+    void collect_stored();
+    void wait_for_store();
+    void note_restored();
+
     void end_turn();
     void close_ending();
     void flush_outputs();
@@ -112,11 +121,12 @@ class Worker final {
     std::unique_ptr<RetryTimer> retry_timer_;
     HandshakeGate handshakes_;
     std::unique_ptr<HandshakeTimer> handshake_timer_;
-    std::shared_ptr<ClaimGate> claim_gate_;
+    std::shared_ptr<StoreGate> store_gate_;
     Mailbox& mailbox_;
     Mailbox::Content mail_;  ///< reused
     Uplink uplink_;
     SessionTable sessions_;
+    SessionJournal journal_;
     Courier courier_;
     SessionService service_;
     OutputPool outputs_;
@@ -127,6 +137,7 @@ class Worker final {
     std::vector<ConnectionRef> to_flush_;
     std::vector<ConnectionRef> unread_;  ///< their sockets gave more than one turn takes
     std::vector<ConnectionRef> held_;
+    std::vector<SessionHandle> restored_;  ///< sessions of which the store still says that they are connected
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};
