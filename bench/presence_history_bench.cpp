@@ -102,7 +102,9 @@ std::size_t picture(const EmbeddedPresenceHistory& history, Timestamp at) {
         if (found == regions.end()) {
             found = regions.emplace(device.region, RegionCounts{}).first;
         }
-        found->second += contribution_of(CountedPresence{.state = device.state, .overlays = device.overlays});
+        found->second += contribution_of({.state = device.state,
+                                          .overlays = device.overlays,
+                                          .steady_offline = device.state == PresenceState::offline});
         ++devices;
         return true;
     });
