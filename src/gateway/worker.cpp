@@ -254,8 +254,9 @@ Connection* Worker::admit(Connection& connection) {
 void Worker::hand_over(Connection& connection, std::size_t worker) {
     tally_.handed_over.add();
     // Shared only because a task must be copyable; if the other worker has stopped, it closes the connection unread.
-    if (std::exchange(connection.is_watched, false)) {
+    if (connection.is_watched) {
         reactor_->remove(connection.socket().fd());
+        connection.is_watched = false;
     }
     auto parcel = std::make_shared<std::unique_ptr<Connection>>(take(connection));
     Worker& other = *context_.workers[worker];
