@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 SIM = env $(if $(SEED),MUSTER_SIM_SEED=$(SEED)) $(if $(RUNS),MUSTER_SIM_RUNS=$(RUNS))
 CTEST := ctest --output-on-failure --no-tests=error -j$(JOBS)
 
-.PHONY: help run build web test unit scenario asan tsan lint format sim sim-long fuzz bench ci clean
+.PHONY: help run build web test unit scenario scenario-clients asan tsan lint format sim sim-long fuzz bench ci clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -19,7 +19,7 @@ build: packages-run web  ## build the product: build/release/src/app/muster
 web: packages-run  ## build the dashboard into web/dist
 	@tools/build_web.sh
 
-test: packages-run packages-test web  ## unit, conformance, simulation, scenario, dashboard and layer tests
+test: packages-run packages-test web scenario-clients  ## unit, conformance, simulation, scenario, dashboard and layer tests
 	@tools/build.sh release all
 	@cd build/release && $(CTEST)
 
@@ -27,9 +27,12 @@ unit:  ## the tests that need no server and no browser
 	@tools/build.sh release all
 	@cd build/release && $(CTEST) -L 'unit|sim|style'
 
-scenario: web  ## the real binary with real clients and a real browser
+scenario: web scenario-clients  ## the real binary with real clients and a real browser
 	@tools/build.sh release muster
 	@cd build/release && $(CTEST) -L scenario
+
+scenario-clients: packages-run
+	@tools/install_scenario_clients.sh
 
 asan: packages-run packages-test  ## the unit and simulation tests under the address and undefined-behaviour sanitizers
 	@tools/build.sh asan all
@@ -71,4 +74,4 @@ packages-%:
 	@tools/install_packages.sh $*
 
 clean:  ## remove everything that was built; data/ stays
-	@rm -rf build web/dist web/node_modules
+	@rm -rf build web/dist web/node_modules tests/scenario/js/node_modules

@@ -102,7 +102,9 @@ std::size_t picture(const EmbeddedPresenceHistory& history, Timestamp at) {
         if (found == regions.end()) {
             found = regions.emplace(device.region, RegionCounts{}).first;
         }
-        found->second += contribution_of(device.state, device.overlays, 0, 0);
+        found->second += contribution_of({.state = device.state,
+                                          .overlays = device.overlays,
+                                          .steady_offline = device.state == PresenceState::offline});
         ++devices;
         return true;
     });

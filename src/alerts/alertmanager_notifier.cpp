@@ -70,6 +70,7 @@ void AlertmanagerNotifier::on_incident(const Incident& incident, bool adopted, M
         }
         found = alerts_.emplace(incident.id, Alert{incident, labels_of(incident), Millis(0)}).first;
         due_ = now;
+        changed_ = true;
     }
     Alert& alert = found->second;
     const bool is_news = alert.incident.open != incident.open || alert.incident.severity != incident.severity;

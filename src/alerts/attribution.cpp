@@ -12,6 +12,7 @@ constexpr std::size_t pair_sides_max = 8;   ///< best regions and best other val
 constexpr double pair_gain_min = 1.1;       ///< a second condition must explain so much more
 constexpr double pair_precision_min = 1.3;  ///< … and hold so much larger a share of troubled devices
 constexpr double covered_min = 0.5;         ///< a scope with less of the troubled devices explains nothing
+constexpr double outside_share_max = 0.5;   ///< of the share inside: what is everywhere is not told by a scope
 constexpr double shared_share_min = 0.1;
 constexpr std::size_t shared_max = 8;
 
@@ -28,10 +29,10 @@ double share(const Tally& tally) {
     return tally.population == 0 ? 0.0 : static_cast<double>(tally.troubled) / static_cast<double>(tally.population);
 }
 
-/// How much likelier the trouble becomes by telling these devices from all others; 0 when they are not worse off.
+/// How much likelier the trouble becomes by telling these devices from all others; 0 when they are not clearly worse off.
 double gain(const Tally& inside, const Tally& whole) {
     const Tally outside{whole.population - inside.population, whole.troubled - inside.troubled};
-    if (share(inside) <= share(outside)) {
+    if (outside_share_max * share(inside) <= share(outside)) {
         return 0;
     }
     const auto of = [](const Tally& tally) {

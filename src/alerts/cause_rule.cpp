@@ -86,7 +86,7 @@ void CauseRule::judge(std::int64_t elapsed_ms, Timestamp time, std::vector<Incid
     }
     const bool all = elapsed_ms - refreshed_ms_ >= options_.update_interval.count();
     refreshed_ms_ = all ? elapsed_ms : refreshed_ms_;
-    refresh_all(time, all, changed);
+    refresh_all(elapsed_ms, time, all, changed);
 }
 
 void CauseRule::look_for_lost_gateways(Timestamp time, std::vector<Incident>& changed) {
@@ -218,7 +218,7 @@ void CauseRule::refresh(Incident& incident, Cohorts::ClaimId id, Timestamp time)
         fmt::format("{} {} ({})", figures(incident), doing_of(incident.cause), describe(cohorts_, claim.scope));
 }
 
-void CauseRule::refresh_all(Timestamp time, bool all, std::vector<Incident>& changed) {
+void CauseRule::refresh_all(std::int64_t elapsed_ms, Timestamp time, bool all, std::vector<Incident>& changed) {
     for (std::size_t i = 0; i < open_.size();) {
         Incident& incident = open_[i];
         if (claims_[i] == Cohorts::no_claim) {
@@ -238,7 +238,7 @@ void CauseRule::refresh_all(Timestamp time, bool all, std::vector<Incident>& cha
             changed.push_back(incident);
         }
         if (over) {
-            cohorts_.drop(claims_[i]);
+            cohorts_.close(claims_[i], elapsed_ms);
             open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
             claims_.erase(claims_.begin() + static_cast<std::ptrdiff_t>(i));
         } else {

@@ -58,7 +58,7 @@ class CauseRule final {
     void open(const Attribution& found, Trouble trouble, Timestamp crossed, Timestamp time,
               std::vector<Incident>& changed);
     void refresh(Incident& incident, Cohorts::ClaimId claim, Timestamp time) const;
-    void refresh_all(Timestamp time, bool all, std::vector<Incident>& changed);
+    void refresh_all(std::int64_t elapsed_ms, Timestamp time, bool all, std::vector<Incident>& changed);
     [[nodiscard]] double clear_members(const Incident& incident) const;
 
     CauseRuleOptions options_;

@@ -189,6 +189,15 @@ void Cohorts::leave(Device& device) {
     }
 }
 
+void Cohorts::close(ClaimId id, std::int64_t now_ms) {
+    std::erase(claim_order_, id);
+    closed_claims_.emplace_back(now_ms, id);
+    if (closed_claims_.size() > closed_claims_max) {
+        drop(closed_claims_.front().second);
+        closed_claims_.pop_front();
+    }
+}
+
 void Cohorts::get_into(DeviceKey key, Device& device, const StatusDocument& document, std::int64_t now_ms) {
     device.since_ms = to_epoch_ms(document.since);
     if (reading_back_) {
@@ -204,6 +213,9 @@ void Cohorts::get_into(DeviceKey key, Device& device, const StatusDocument& docu
 }
 
 bool Cohorts::on_status(const StatusDocument& document, std::int64_t now_ms) {
+    if (is_canary(document.id)) {
+        return true;  // it dies on purpose
+    }
     const DeviceKey key = key_of(document.id);
     auto found = devices_.find(key);
     if (found != devices_.end() && document.offset <= found->second.offset) {
@@ -222,14 +234,21 @@ bool Cohorts::on_status(const StatusDocument& document, std::int64_t now_ms) {
     const Trouble trouble = trouble_of(document);
     const RegionCounts counts = contribution_of(document);
     const bool offline = counts.countable_offline != 0;
-    const bool same = device.trouble == trouble && device.cell == *cell && device.offline == offline;
+    // A lost gateway's device that is given up at last is in the same trouble still.
+    const bool same = device.trouble == trouble && device.cell == *cell;
+    const ClaimId kept = same ? device.claim : no_claim;
     count(device, false);
-    if (!same) {
+    if (!same || device.offline != offline) {
         leave(device);
+    }
+    if (!same) {
         clear_fresh(device);
         device.cell = *cell;
         device.trouble = trouble;
-        device.offline = offline;
+    }
+    device.offline = offline;
+    if (kept != no_claim && device.claim == no_claim) {
+        join(device, kept);
     }
     device.countable = counts.countable != 0;
     device.flapping = counts.flapping != 0;
@@ -252,6 +271,10 @@ void Cohorts::forget(std::string_view id) {
 }
 
 void Cohorts::expire(std::int64_t now_ms) {
+    while (!closed_claims_.empty() && closed_claims_.front().first <= now_ms - closed_claim_ms) {
+        drop(closed_claims_.front().second);
+        closed_claims_.pop_front();
+    }
     while (!fresh_devices_.empty() && fresh_devices_.front().first <= now_ms - window_ms) {
         const auto [at_ms, key] = fresh_devices_.front();
         fresh_devices_.pop_front();

@@ -62,6 +62,8 @@ class Cohorts final {
     static constexpr std::size_t values_max = 1U << 17U;  ///< of one attribute
     static constexpr std::size_t cells_max = 1U << 17U;
     static constexpr std::int64_t window_ms = 120'000;  ///< the slowest verdict: keep-alive or heartbeat of a minute
+    static constexpr std::int64_t closed_claim_ms = 3'600'000;
+    static constexpr std::size_t closed_claims_max = 1024;  ///< over it the oldest is dropped
     using ClaimId = std::uint32_t;
     static constexpr ClaimId no_claim = 0;
 
@@ -108,6 +110,9 @@ class Cohorts final {
     ClaimId claim(Trouble trouble, Scope scope, bool explains, std::optional<Timestamp> since = std::nullopt);
     /// Members go with it; they are not fresh again.
     void drop(ClaimId id);
+    /// The incident is over: the claim takes nobody in any more, but explains those that have not come back for another
+    /// closed_claim_ms, so that the last ones are nobody's news.
+    void close(ClaimId id, std::int64_t now_ms);
     [[nodiscard]] const Claim& claim_at(ClaimId id) const { return claims_.at(id); }
     /// Devices of the scope, in trouble or not.
     [[nodiscard]] std::int64_t population(const Scope& scope) const;
@@ -160,6 +165,7 @@ class Cohorts final {
     std::unordered_map<std::array<std::uint32_t, attributes>, std::uint32_t, CellHash> cell_of_;
     std::unordered_map<ClaimId, Claim> claims_;
     std::vector<ClaimId> claim_order_;                              ///< oldest first: it has the first word
+    std::deque<std::pair<std::int64_t, ClaimId>> closed_claims_;    ///< by time
     std::deque<std::pair<std::int64_t, DeviceKey>> fresh_devices_;  ///< by time; entries that are no longer true stay
     ClaimId next_claim_ = 1;
     bool reading_back_ = false;

@@ -34,10 +34,15 @@ RegionRule::Figures RegionRule::figures_of(std::string_view region, const Region
     if (is_of_offline() && !rule_.has_cohort()) {
         figures.members = std::max<std::int64_t>(0, figures.members - causes_.cohorts().explained_offline(region));
     }
-    const double share =
-        figures.population == 0 ? 0.0 : static_cast<double>(figures.members) / static_cast<double>(figures.population);
-    figures.value = rule_.metric == RuleMetric::offline_count ? static_cast<double>(figures.members) : share;
+    figures.value = value_of(figures);
     return figures;
+}
+
+double RegionRule::value_of(const Figures& figures) const {
+    const auto members = static_cast<double>(figures.members);
+    return rule_.metric == RuleMetric::offline_count ? members
+           : figures.population <= 0                 ? 0.0
+                                                     : members / static_cast<double>(figures.population);
 }
 
 RegionRule::Figures RegionRule::figures_of(std::string_view region) const {
@@ -132,19 +137,13 @@ void RegionRule::judge_region(const std::string& region, const RegionCounts& cou
     }
 }
 
-bool RegionRule::breaches(std::string_view region) const {
-    const auto found = breaches_.find(region);
-    return found != breaches_.end() && found->second.lasts;
-}
-
 bool RegionRule::anything_breaches_within(std::string_view region) const {
     return std::any_of(breaches_.begin(), breaches_.end(),
                        [&](const auto& entry) { return entry.second.lasts && is_within(entry.first, region); });
 }
 
 /// The regions that give their names: one for each topmost breaching region.
-std::vector<std::string> RegionRule::causes() const {
-    std::vector<std::string> result;
+std::vector<std::string> RegionRule::causes() {
     // Ascending by path, so that a top comes before all within it; but "a-b" stands between "a" and "a/b".
     std::vector<std::string_view> tops;
     for (const auto& [region, breach] : breaches_) {
@@ -152,19 +151,35 @@ std::vector<std::string> RegionRule::causes() const {
             tops.begin(), tops.end(), [&region = region](std::string_view above) { return is_within(region, above); });
         if (breach.lasts && !covered) {
             tops.push_back(region);
-            result.push_back(deepest_explanation(region));
         }
+    }
+    std::vector<std::string> result;
+    for (const std::string_view top : tops) {
+        result.push_back(deepest_explanation(top));
     }
     return result;
 }
 
-std::string RegionRule::deepest_explanation(std::string_view region) const {
+/// What is left of the region without that part of it would raise nothing.
+bool RegionRule::explains(const Figures& part, const Figures& whole) const {
+    Figures rest;
+    rest.members = whole.members - part.members;
+    rest.population = whole.population - part.population;
+    return rest.population < rule_.population_min || value_of(rest) <= rule_.raise;
+}
+
+/// The reports of one second come region by region, the parents' first: a child may be about to last when its parent
+/// does already. One that explains its parent has lasted as long.
+std::string RegionRule::deepest_explanation(std::string_view region) {
     std::string cause(region);
     while (true) {
-        const double enough = tuning_.explained_share * static_cast<double>(figures_of(cause).members);
+        const Figures whole = figures_of(cause);
         std::string child_cause;
+        std::int64_t most = 0;
         sums_.for_each_child(cause, [&](std::string_view child, const RegionCounts& counts) {
-            if (breaches(child) && static_cast<double>(figures_of(child, counts).members) >= enough) {
+            const Figures part = figures_of(child, counts);
+            if (part.members > most && breaches_.contains(child) && explains(part, whole)) {
+                most = part.members;
                 child_cause = child;
             }
         });
@@ -172,6 +187,7 @@ std::string RegionRule::deepest_explanation(std::string_view region) const {
             return cause;
         }
         cause = std::move(child_cause);
+        breaches_.find(cause)->second.lasts = true;
     }
 }
 
@@ -185,7 +201,8 @@ void RegionRule::attribute(const std::string& cause, const RuleMoment& moment, s
         }
         if (kept == nullptr) {
             kept = &incident;
-            if (incident.region != cause && is_within(incident.region, cause)) {
+            if (incident.region != cause && is_within(incident.region, cause) &&
+                !explains(figures_of(incident.region), figures_of(cause))) {
                 widen(incident, cause, moment);
                 changed.push_back(incident);
             }
@@ -198,7 +215,7 @@ void RegionRule::attribute(const std::string& cause, const RuleMoment& moment, s
     }
 }
 
-void RegionRule::open(const std::string& region, const RuleMoment& moment, std::vector<Incident>& changed) {
+void RegionRule::open(std::string region, const RuleMoment& moment, std::vector<Incident>& changed) {
     const Breach breach = breaches_.at(region);
     Attribution found;
     if (is_of_offline()) {
@@ -209,6 +226,7 @@ void RegionRule::open(const std::string& region, const RuleMoment& moment, std::
             breaches_.erase(region);
             return;
         }
+        region = settled(std::move(region), found);
     }
     Incident incident;
     incident.rule = rule_.name;
@@ -230,6 +248,16 @@ void RegionRule::open(const std::string& region, const RuleMoment& moment, std::
                                                                : percent(rule_.raise)));
     note(incident, incident.opened, fmt::format("opened: {} {}", figures(incident), doing()));
     changed.push_back(open_.emplace_back(std::move(incident)));
+}
+
+/// Verdicts come in over a minute, and a part of an outage crosses the threshold before the whole does: what was lost
+/// tells already how far it reaches.
+std::string RegionRule::settled(std::string region, const Attribution& found) const {
+    if (found.cause != CauseKind::region_outage || found.scope.size() != 1) {
+        return region;
+    }
+    const std::string& wider = causes_.cohorts().values(Attribute::region)[found.scope[0].value].text;
+    return is_within(region, wider) && is_within(wider, rule_.region) ? wider : region;
 }
 
 void RegionRule::widen(Incident& incident, const std::string& region, const RuleMoment& moment) {

@@ -16,9 +16,8 @@ namespace muster {
 
 /// What all rules on regions have in common.
 struct RegionRuleTuning {
-    double explained_share = 0.90;  ///< a child with so much of its parent's devices in breach is the cause
-    double critical_share = 0.50;   ///< from here on a share is critical
-    Millis update_interval{5000};   ///< figures of an open incident are written again at most so often
+    double critical_share = 0.50;  ///< from here on a share is critical
+    Millis update_interval{5000};  ///< figures of an open incident are written again at most so often
 };
 
 /// The time of a judgement, from the reports.
@@ -33,9 +32,10 @@ struct RuleMoment {
 ///
 /// A region breaches when its value was above `raise` for `for_s`, until it is under `clear`. What an incident of
 /// CauseRule explains is left out. Of the breaching regions on one path only one gives its name: the top one, or, as
-/// long as a single child explains it, that child. An incident is widened to a region above it when that becomes the
-/// cause, takes in other incidents on its path, and ends when nothing within its region breaches any more. It is never
-/// narrowed: its name is how far it got. Before it opens, CauseRule is asked what the lost devices have in common.
+/// long as a single child explains it (what is left without it would raise nothing), that child. An incident is widened
+/// to a region above it when that becomes the cause, takes in other incidents on its path, and ends when nothing within
+/// its region breaches any more. It is never narrowed: its name is how far it got. Before it opens, CauseRule is asked
+/// what the lost devices have in common.
 class RegionRule final {
  public:
     static constexpr std::size_t incidents_max = 1024;  ///< open at one time
@@ -71,13 +71,15 @@ class RegionRule final {
     [[nodiscard]] bool is_of_offline() const;
     [[nodiscard]] Figures figures_of(std::string_view region, const RegionCounts& counts) const;
     [[nodiscard]] Figures figures_of(std::string_view region) const;
+    [[nodiscard]] double value_of(const Figures& figures) const;
+    [[nodiscard]] bool explains(const Figures& part, const Figures& whole) const;
     void judge_region(const std::string& region, const RegionCounts& counts, const RuleMoment& moment);
-    [[nodiscard]] bool breaches(std::string_view region) const;
     [[nodiscard]] bool anything_breaches_within(std::string_view region) const;
-    [[nodiscard]] std::vector<std::string> causes() const;
-    [[nodiscard]] std::string deepest_explanation(std::string_view region) const;
+    [[nodiscard]] std::vector<std::string> causes();
+    [[nodiscard]] std::string deepest_explanation(std::string_view region);
     void attribute(const std::string& cause, const RuleMoment& moment, std::vector<Incident>& changed);
-    void open(const std::string& region, const RuleMoment& moment, std::vector<Incident>& changed);
+    void open(std::string region, const RuleMoment& moment, std::vector<Incident>& changed);
+    [[nodiscard]] std::string settled(std::string region, const Attribution& found) const;
     void widen(Incident& incident, const std::string& region, const RuleMoment& moment);
     void resolve(Incident& incident, std::string_view text, const RuleMoment& moment, std::vector<Incident>& changed);
     void refresh(Incident& incident, const RuleMoment& moment);

@@ -12,6 +12,7 @@ namespace muster {
 namespace {
 
 constexpr std::size_t operator_client_id_bytes_max = 256;
+constexpr std::size_t noted_user_bytes_max = 256;
 constexpr std::size_t random_bytes = 16;
 constexpr std::string_view guest_prefix = "/guest/";
 
@@ -42,7 +43,12 @@ bool is_guest_name(std::string_view client_id) {
            client_id.find_first_not_of("0123456789abcdef", guest_prefix.size()) == std::string_view::npos;
 }
 
-Named name_device(const mqtt::Connect& connect, Admission& admission) {
+Named name_device(const mqtt::Connect& connect, const Certified& certified, Admission& admission) {
+    if (certified.must_be_named && (certified.name.empty() || certified.name != connect.client_id)) {
+        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+    }
+    // Over mTLS a user name without a password says nothing of who it is: AWS's device SDKs put their version there.
+    admission.user = connect.user_name.value_or(std::string_view{}).substr(0, noted_user_bytes_max);
     if (connect.client_id.empty()) {
         admission.role = Role::guest;
         admission.assigned_client_id = std::string(guest_prefix) + net::random_hex(random_bytes);
@@ -69,7 +75,7 @@ Named name_canary(const mqtt::Connect& connect, const GatewayOptions& options, A
     if (!known || *connect.user_name != connect.client_id) {
         return tl::unexpected(mqtt::ReasonCode::not_authorized);
     }
-    return name_device(connect, admission);
+    return name_device(connect, {}, admission);
 }
 
 void cut_to_limits(const GatewayLimits& limits, Admission& admission) {
@@ -86,7 +92,8 @@ void cut_to_limits(const GatewayLimits& limits, Admission& admission) {
 
 }  // namespace
 
-tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options) {
+tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options,
+                                                const Certified& certified) {
     if (connect.version != mqtt::ProtocolVersion::v5 && connect.client_id.empty() && !connect.clean_start) {
         return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);  // could not be told its name
     }
@@ -94,9 +101,10 @@ tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, co
         return tl::unexpected(mqtt::ReasonCode::bad_authentication_method);
     }
     Admission admission;
+    const bool is_known_by_password = connect.user_name && (connect.password || !certified.has_certificate);
     const Named named = is_canary(connect.client_id) ? name_canary(connect, options, admission)
-                        : connect.user_name          ? name_operator(connect, options, admission)
-                                                     : name_device(connect, admission);
+                        : is_known_by_password       ? name_operator(connect, options, admission)
+                                                     : name_device(connect, certified, admission);
     if (!named) {
         return tl::unexpected(named.error());
     }

@@ -1,5 +1,6 @@
 #include "gateway/connection.h"
 
+#include "gateway/listener.h"
 #include "gateway/worker.h"
 
 namespace muster {
@@ -59,8 +60,24 @@ Result<std::size_t> Connection::flush() {
     return written;
 }
 
+Certified Connection::certified() const {
+    if (!transport_) {
+        return {};
+    }
+    return {.has_certificate = transport_->has_certificate(),
+            .must_be_named = transport_->listener().options().identity != net::CertificateName::none,
+            .name = transport_->certified_name()};
+}
+
 net::Address Connection::peer_address() const {
     return transport_ && transport_->client() ? *transport_->client() : socket_.peer_address();
+}
+
+void Connection::close_socket() {
+    if (transport_) {
+        transport_->shut_down(socket_);
+    }
+    socket_.close();
 }
 
 void Connection::give_back_output() {

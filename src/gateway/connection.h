@@ -59,10 +59,13 @@ class Connection final : public net::IoHandler, public net::Timer {
         hold_mailbox = 4,  ///< a subscriber's worker is behind
     };
 
-    /// `transport`: null for plain TCP.
-    Connection(net::TcpSocket socket, std::unique_ptr<Transport> transport, const mqtt::ServerLimits& limits,
-               Millis now)
-        : socket_(std::move(socket)), protocol_(limits, now), transport_(std::move(transport)) {}
+    /// `transport`: null for plain TCP. `listener`: the number of the one where it came in.
+    Connection(net::TcpSocket socket, std::unique_ptr<Transport> transport, std::uint8_t listener,
+               const mqtt::ServerLimits& limits, Millis now)
+        : listener_number(listener),
+          socket_(std::move(socket)),
+          protocol_(limits, now),
+          transport_(std::move(transport)) {}
 
     /// Where the protocol's answers go; marks the connection to be flushed at the end of the turn.
     [[nodiscard]] std::string& output();
@@ -75,7 +78,7 @@ class Connection final : public net::IoHandler, public net::Timer {
     [[nodiscard]] Result<std::size_t> read(std::span<char> into) {
         return transport_ ? transport_->read(socket_, into) : socket_.read(into);
     }
-    void close_socket() { socket_.close(); }
+    void close_socket();
 
     /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
     /// is told `reason` as far as its protocol can.
@@ -88,6 +91,8 @@ class Connection final : public net::IoHandler, public net::Timer {
     [[nodiscard]] const net::TcpSocket& socket() const { return socket_; }
     /// Null for plain TCP.
     [[nodiscard]] Transport* transport() const { return transport_.get(); }
+    /// What the transport knows of who the client is; a view of it.
+    [[nodiscard]] Certified certified() const;
     /// The client's, also behind a load balancer that tells it.
     [[nodiscard]] net::Address peer_address() const;
 
@@ -107,6 +112,7 @@ class Connection final : public net::IoHandler, public net::Timer {
     bool peer_ended : 1 = false;  ///< the socket will give an end
     bool needs_flush : 1 = false;
     bool is_watched : 1 = false;  ///< by its worker's reactor
+    const std::uint8_t listener_number;
 
  private:
     void on_io(std::uint32_t events) override;

@@ -16,7 +16,7 @@ namespace muster {
 
 class Connection;
 
-/// Names a session across threads: worker (8 bits), slot (32), generation (24). What subscriptions carry.
+/// Names a session across threads: stored (1 bit), worker (7), slot (32), generation (24). What subscriptions carry.
 using SessionHandle = std::uint64_t;
 
 /// One client's session, with or without a connection. Owned by the SessionTable of the worker that its key hashes to
@@ -40,6 +40,8 @@ struct Session {
     std::uint32_t generation = 0;
     std::uint32_t attachment = 0;  ///< tells the connections of this session apart
     Role role;
+    bool is_stored = false;  ///< it began as one to be kept: something of it may be in the session store
+    bool is_noted = false;   ///< its document is written at the end of this turn
 };
 
 }  // namespace muster

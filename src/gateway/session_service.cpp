@@ -36,12 +36,13 @@ bool leaves_a_will(Cause cause) {
 }  // namespace
 
 SessionService::SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink,
-                               Courier& courier, const net::Reactor& reactor, Tally& tally)
+                               Courier& courier, SessionJournal& journal, const net::Reactor& reactor, Tally& tally)
     : context_(context),
       worker_(worker),
       sessions_(sessions),
       uplink_(uplink),
       courier_(courier),
+      journal_(journal),
       reactor_(reactor),
       tally_(tally),
       publish_path_(context, sessions, uplink, courier, reactor, tally) {}
@@ -60,7 +61,11 @@ Session& SessionService::take_up(const Admission& admission, bool& is_present) {
         }
     }
     is_present = session != nullptr;
-    return is_present ? *session : sessions_.create(admission.key, admission.role);
+    if (!is_present) {
+        session = &sessions_.create(admission.key, admission.role);
+        session->is_stored = admission.attach.session_expiry_s != 0;
+    }
+    return *session;
 }
 
 void SessionService::begin(Connection& connection, SessionEpoch epoch) {
@@ -95,6 +100,12 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     connection.protocol().accept(connack, reactor_.monotonic(), out);
     session.mqtt.attach(admission->attach, reactor_.monotonic(), out);
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    if (session.mqtt.is_stored()) {
+        journal_.forget_dropped(session);
+        journal_.note(session);
+    } else if (session.is_stored) {
+        journal_.discard(session);  // this connection is its last
+    }
     if (connack.session_present && session.role == Role::device) {
         // As after SUBSCRIBE: the device listens, so what it missed can be sent.
         session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
@@ -120,8 +131,9 @@ void SessionService::end(Session& session, Cause cause) {
     }
     const bool has_room =
         context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
-    if (session.mqtt.is_kept() && has_room && cause != Cause::server_shutdown) {
+    if (session.mqtt.is_kept() && has_room) {
         context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
+        journal_.note(session);
     } else {
         discard(session);
     }
@@ -130,6 +142,9 @@ void SessionService::end(Session& session, Cause cause) {
 
 void SessionService::discard(Session& session) {
     const SessionHandle handle = sessions_.handle_of(session);
+    if (session.is_stored) {
+        journal_.discard(session);
+    }
     session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         context_.subscriptions.unsubscribe(subscription.filter, handle);
     });
@@ -137,7 +152,7 @@ void SessionService::discard(Session& session) {
 }
 
 void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {
-    auto admission = admit(connect, context_.options);
+    auto admission = admit(connect, context_.options, connection.certified());
     if (!admission) {
         worker_.refuse(connection, admission.error());
         return;
@@ -208,6 +223,10 @@ void SessionService::on_delivery(const Delivery& delivery) {
     std::string& out = connection != nullptr ? connection->output() : nowhere_;
     const auto packet_id = static_cast<std::uint16_t>(delivery.token);
     session->answers->settle(packet_id, is_qos1 ? 1 : 2, [&](const mqtt::IncomingTicket& ticket) {
+        if (ticket.qos == 2 && session->mqtt.is_stored()) {
+            journal_.keep_packet_id(*session, ticket.packet_id);
+            return;
+        }
         session->mqtt.finish_incoming(ticket, mqtt::ReasonCode::success, out);
         tally_.acknowledged.add();
     });
@@ -229,12 +248,33 @@ void SessionService::hold_if_needed(Connection& connection, const PublishPath::O
 void SessionService::on_ack(Connection& connection, const mqtt::Ack& ack) {
     Session& session = *connection.session;
     if (ack.type == mqtt::PacketType::pubrel) {
-        session.mqtt.release_incoming(ack, connection.output());
+        text_.clear();
+        session.mqtt.release_incoming(ack, text_);
+        if (session.mqtt.is_stored()) {
+            // After PUBCOMP the client may use the id for another message.
+            journal_.forget_packet_id(session, ack.packet_id);
+        }
+        answer_stored(connection, text_);
     } else {
-        session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+        const mqtt::Acknowledged done = session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+        if (done.number != 0 && done.released) {
+            journal_.keep_released(session, done.number, ack.packet_id);
+        } else if (done.number != 0) {
+            journal_.forget(session, done.number);
+        }
     }
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    journal_.forget_dropped(session);
     publish_path_.record_ping_if_due(session);
+}
+
+// To a kept session when what it answers is stored; to any other at once.
+void SessionService::answer_stored(Connection& connection, std::string_view bytes) {
+    if (connection.session->mqtt.is_stored()) {
+        journal_.answer_later(*connection.session, std::string(bytes));
+    } else {
+        connection.output() += bytes;
+    }
 }
 
 SessionService::Subscribed SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
@@ -274,9 +314,13 @@ void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe&
         text_ += static_cast<char>(subscribed.reason);
         is_new.push_back(subscribed.is_new);
     }
+    std::string suback;
     mqtt::encode(connection.protocol().version(),
-                 mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_},
-                 connection.output());
+                 mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_}, suback);
+    answer_stored(connection, suback);
+    if (session.mqtt.is_stored()) {
+        journal_.note(session);
+    }
     std::size_t index = 0;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
         const bool was_new = is_new[index];
@@ -345,9 +389,13 @@ void SessionService::on_unsubscribe(Connection& connection, const mqtt::Unsubscr
         }
         text_ += static_cast<char>(was_there ? mqtt::ReasonCode::success : mqtt::ReasonCode::no_subscription_existed);
     }
+    std::string unsuback;
     mqtt::encode(connection.protocol().version(),
-                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_},
-                 connection.output());
+                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_}, unsuback);
+    answer_stored(connection, unsuback);
+    if (session.mqtt.is_stored()) {
+        journal_.note(session);
+    }
     publish_path_.record_ping_if_due(session);
 }
 

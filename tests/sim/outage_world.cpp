@@ -31,7 +31,7 @@ OutageWorld::OutageWorld(std::uint64_t seed, CauseKind kind, std::size_t devices
     truth_.kind = kind;
     rules_.emplace();
     (void)rules_->put(default_rule(), changed_);
-    make_fleet(devices != 0 ? devices : 1000 + random_.below(4000));
+    make_fleet(devices != 0 ? devices : 2000 + random_.below(4000));
     choose_outage();
 }
 
@@ -56,7 +56,7 @@ void OutageWorld::make_fleet(std::size_t count) {
     fill(carriers_, "carrier", 2, 4);
     fill(models_, "model", 2, 4);
     fill(firmwares_, "fw", 2, 4);
-    background_ = 0.01 + 0.04 * random_.uniform();
+    background_ = 0.002 + 0.013 * random_.uniform();
     // Some regions hang on one gateway mostly, and each has a carrier of its own choice.
     std::map<std::string, std::string> home;
     std::map<std::string, std::string> usual;

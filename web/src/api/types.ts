@@ -213,23 +213,40 @@ export interface CommandRequest {
   idempotency_key: string;
 }
 
+/** What an incident comes from. */
+export type CauseKind =
+  | 'unexplained' | 'gateway_loss' | 'region_outage' | 'carrier_outage'
+  | 'device_fault' | 'credential_failure' | 'planned_work' | 'pipeline_lag';
+
 export interface Incident {
   id: string;
   rule: string;
-  severity: 'critical' | 'warning';
+  /** info (planned work) is shown and never notified. */
+  severity: 'critical' | 'warning' | 'info';
   state: 'open' | 'resolved';
   region: string;
   title: string;
   summary: string;
+  cause: CauseKind;
+  /** 0..1 that the cause is right. */
+  confidence: number;
+  /** By what the members are told from all others; a region stands for all below it. */
+  scope: { attribute: string; value: string }[];
   opened: number;
   threshold_crossed: number;
   resolved: number | null;
+  /** By the pace at which members come back; null while they do not. */
+  recovery_expected: number | null;
   members: number;
+  members_peak: number;
   population: number;
   share: number;
   share_peak: number;
   timeline: { time: number; text: string }[];
-  shared: { attribute: string; value: string; share: number }[];
+  /** share: among the members; cohort_share: among all devices, 0 when it is not known. */
+  shared: { attribute: string; value: string; share: number; cohort_share: number }[];
+  /** Members over time. */
+  blast: { time: number; members: number }[];
 }
 
 /** One status transition, as the live stream tells it. */

@@ -209,11 +209,21 @@ describe('incidents', () => {
     expect(await screen.findByText('No incident so far')).toBeTruthy();
   });
 
-  test('one leads with what its members share', async () => {
+  test('one leads with its cause and what its members share', async () => {
     renderPage('/incidents/inc-7');
     expect(await screen.findByText('18 of 113')).toBeTruthy();
+    expect(screen.getByText('Gateway lost')).toBeTruthy();
+    expect(screen.getByText('87% sure')).toBeTruthy();
     expect(screen.getByText('88%')).toBeTruthy();
+    expect(screen.getByText('vs 31%')).toBeTruthy();
     expect(screen.getByText('Opened: 11.2% for 10 s')).toBeTruthy();
+  });
+
+  test('a cause that is not sure is said to be likely, and a rule of causes shows the devices it had hit', async () => {
+    renderPage('/incidents/inc-7', { '/api/v1/alerts/inc-7': fixture.incident({ confidence: 0.55, rule: 'cause', severity: 'info' }) });
+    expect(await screen.findByText('Likely: Gateway lost')).toBeTruthy();
+    expect(screen.getByText('Devices concerned')).toBeTruthy();
+    expect(screen.getByText('Info')).toBeTruthy();
   });
 });
 
