@@ -63,9 +63,9 @@ class Connection final : public net::IoHandler, public net::Timer {
     Connection(net::TcpSocket socket, std::unique_ptr<Transport> transport, std::uint8_t listener,
                const mqtt::ServerLimits& limits, Millis now)
         : listener_number(listener),
+          socket_(std::move(socket)),
           protocol_(limits, now),
-          transport_(std::move(transport)),
-          socket_(std::move(socket)) {}
+          transport_(std::move(transport)) {}
 
     /// Where the protocol's answers go; marks the connection to be flushed at the end of the turn.
     [[nodiscard]] std::string& output();
@@ -107,11 +107,11 @@ class Connection final : public net::IoHandler, public net::Timer {
     Session* session = nullptr;
     std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
     std::unique_ptr<RetainedBacklog> backlog;
-    std::uint8_t holds = 0;   ///< Hold bits
-    bool has_unread = false;  ///< the socket may have more than was read
-    bool peer_ended = false;  ///< the socket will give an end
-    bool needs_flush = false;
-    bool is_watched = false;  ///< by its worker's reactor
+    std::uint8_t holds = 0;       ///< Hold bits
+    bool has_unread : 1 = false;  ///< the socket may have more than was read
+    bool peer_ended : 1 = false;  ///< the socket will give an end
+    bool needs_flush : 1 = false;
+    bool is_watched : 1 = false;  ///< by its worker's reactor
     const std::uint8_t listener_number;
 
  private:
@@ -119,13 +119,14 @@ class Connection final : public net::IoHandler, public net::Timer {
     void on_timer() override;
     void give_back_output();
 
+    // Beside the bits above, so that all are 8 bytes.
+    Cause ending_cause_ = Cause::none;
+    net::TcpSocket socket_;
     mqtt::ServerConnection protocol_;
     std::unique_ptr<Output> output_;        ///< null when everything is written
     std::unique_ptr<Transport> transport_;  ///< null for plain TCP
     Worker* worker_ = nullptr;
     ConnectionRef ref_;
-    net::TcpSocket socket_;
-    Cause ending_cause_ = Cause::none;
 };
 
 }  // namespace muster

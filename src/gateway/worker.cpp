@@ -120,9 +120,12 @@ void Worker::take_in(std::unique_ptr<Connection> taken) {
     Connection& connection = connections_.add(std::move(taken), *this);
     const ConnectionRef ref = connection.ref();
     reactor_->timers().arm(connection, connection.protocol().deadline());
-    // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
-    connection.has_unread = true;
-    read(connection);
+    if (connection.transport() == nullptr) {
+        // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
+        // Not so where a handshake comes first: its turn is for those who have begun it.
+        connection.has_unread = true;
+        read(connection);
+    }
     Connection* still_here = connections_.at(ref);
     if (still_here != nullptr && !still_here->is_ending()) {
         (void)watch(*still_here);
@@ -230,8 +233,9 @@ Connection* Worker::admit(Connection& connection) {
 void Worker::hand_over(Connection& connection, std::size_t worker) {
     tally_.handed_over.add();
     // Shared only because a task must be copyable; if the other worker has stopped, it closes the connection unread.
-    if (std::exchange(connection.is_watched, false)) {
+    if (connection.is_watched) {
         reactor_->remove(connection.socket().fd());
+        connection.is_watched = false;
     }
     auto parcel = std::make_shared<std::unique_ptr<Connection>>(take(connection));
     Worker& other = *context_.workers[worker];
