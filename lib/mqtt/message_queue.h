@@ -15,6 +15,7 @@ struct PendingMessage {
     MessagePtr message;            ///< null once `released`
     std::string subscription_ids;  ///< encoded properties
     std::uint64_t number = 0;      ///< names it in the journal
+    std::uint32_t share = 0;       ///< DeliverOptions::share
     std::uint16_t packet_id = 0;   ///< 0 = never sent
     std::uint8_t qos = 0;
     bool retain = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "mqtt/encode.h"
 #include "mqtt/message_queue.h"
@@ -304,6 +305,7 @@ Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOpti
     pending.subscription_ids = options.subscription_ids;
     pending.qos = options.qos;
     pending.retain = options.retain;
+    pending.share = options.share;
     outgoing_->waiting_bytes += pending.message->bytes();
     outgoing_->queue.push_back(std::move(pending));
     if (!goes_now) {
@@ -409,6 +411,28 @@ bool ServerSession::acknowledge(const Ack& ack, Millis now, std::string& out) {
         send_waiting(now, out);
     }
     return completes;
+}
+
+void ServerSession::take_shared(FunctionRef<bool(std::uint32_t share)> may_go,
+                                FunctionRef<void(const MessagePtr& message, std::uint32_t share)> take) {
+    MUSTER_ASSERT(!attached_);
+    for (std::size_t index = 0; outgoing_ && index < outgoing_->queue.size();) {
+        const PendingMessage& pending = outgoing_->queue[index];
+        const bool has_begun = pending.packet_id != 0;
+        if (pending.share == 0 || (pending.qos == 2 && has_begun) || !may_go(pending.share)) {
+            ++index;
+            continue;
+        }
+        const MessagePtr message = pending.message;
+        const std::uint32_t share = pending.share;
+        outgoing_->waiting_bytes -= has_begun ? 0U : message->bytes();
+        outgoing_->sent -= index < outgoing_->sent ? 1U : 0U;
+        outgoing_->queue.erase(index);
+        take(message, share);
+    }
+    if (outgoing_) {
+        release_memory();
+    }
 }
 
 std::size_t ServerSession::in_flight() const {

@@ -55,7 +55,9 @@ struct Tally {
     std::array<Count, drop_reasons> drops;
     Count subscriptions_refused;
     Count connect_timeouts;
-    Count delivered;  ///< messages sent or queued to clients
+    Count sessions_expired;
+    Count wills_cancelled;  ///< delayed, and the client came back in time
+    Count delivered;        ///< messages sent or queued to clients
     Count bytes_in;
     Count bytes_out;
     Count reads;

@@ -57,7 +57,7 @@ class Worker final {
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
-    void refuse(Connection& connection, mqtt::ReasonCode reason);
+    void refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why = {});
     /// Reads no more from it until the reason is gone.
     void hold(Connection& connection, Connection::Hold reason);
     void count_protocol_error(const mqtt::ProtocolError& error);
