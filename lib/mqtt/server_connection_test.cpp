@@ -320,7 +320,7 @@ TEST_F(ServerConnectionTest, qos_over_the_maximum_is_an_error) {
 
 TEST_F(ServerConnectionTest, a_will_over_the_maximum_qos_is_refused) {
     limits_.qos_max = 1;
-    feed("10 16 00 04 'MQTT' 05 16 00 3C 00 00 01 'd' 00 00 01 'w' 00 01 'x'");
+    feed("10 15 00 04 'MQTT' 05 16 00 3C 00 00 01 'd' 00 00 01 'w' 00 01 'x'");
     EXPECT_THAT(listener_.events, ElementsAre("error qos_not_supported"));
     EXPECT_EQ(listener_.out, packet_bytes("20 03 00 9B 00"));
 }
