@@ -13,6 +13,7 @@ namespace muster {
 namespace {
 
 constexpr std::size_t operator_client_id_bytes_max = 256;
+constexpr std::size_t noted_user_bytes_max = 256;
 constexpr std::size_t random_bytes = 16;
 constexpr std::string_view guest_prefix = "/guest/";
 
@@ -41,7 +42,12 @@ bool is_guest_name(std::string_view client_id) {
            client_id.find_first_not_of("0123456789abcdef", guest_prefix.size()) == std::string_view::npos;
 }
 
-mqtt::Decoded<void> name_device(const mqtt::Connect& connect, Admission& admission) {
+mqtt::Decoded<void> name_device(const mqtt::Connect& connect, const Certified& certified, Admission& admission) {
+    if (certified.must_be_named && (certified.name.empty() || certified.name != connect.client_id)) {
+        return mqtt::refuse(mqtt::ReasonCode::not_authorized, "the certificate does not name the client identifier");
+    }
+    // Over mTLS a user name without a password says nothing of who it is: AWS's device SDKs put their version there.
+    admission.user = connect.user_name.value_or(std::string_view{}).substr(0, noted_user_bytes_max);
     if (connect.client_id.empty()) {
         admission.role = Role::guest;
         admission.assigned_client_id = std::string(guest_prefix) + net::random_hex(random_bytes);
@@ -62,6 +68,16 @@ mqtt::Decoded<void> name_device(const mqtt::Connect& connect, Admission& admissi
     return {};
 }
 
+/// The ids of canaries are Muster's own: whoever else took one would make it measure nonsense.
+mqtt::Decoded<void> name_canary(const mqtt::Connect& connect, const GatewayOptions& options, Admission& admission) {
+    const bool known = connect.user_name && connect.password && options.is_canary &&
+                       options.is_canary(*connect.user_name, *connect.password);
+    if (!known || *connect.user_name != connect.client_id) {
+        return mqtt::refuse(mqtt::ReasonCode::not_authorized, "the client identifier is Muster's own");
+    }
+    return name_device(connect, {}, admission);
+}
+
 void cut_to_limits(const GatewayLimits& limits, Admission& admission) {
     admission.is_expiry_cut = admission.attach.session_expiry_s > limits.session_expiry_s_max;
     admission.attach.session_expiry_s = std::min(admission.attach.session_expiry_s, limits.session_expiry_s_max);
@@ -76,7 +92,8 @@ void cut_to_limits(const GatewayLimits& limits, Admission& admission) {
 
 }  // namespace
 
-mqtt::Decoded<Admission> admit(const mqtt::Connect& connect, const GatewayOptions& options) {
+mqtt::Decoded<Admission> admit(const mqtt::Connect& connect, const GatewayOptions& options,
+                               const Certified& certified) {
     if (connect.version != mqtt::ProtocolVersion::v5 && connect.client_id.empty() && !connect.clean_start) {
         return mqtt::refuse(mqtt::ReasonCode::client_identifier_not_valid,
                             "a device id has 1 to 128 of A-Z a-z 0-9 : _ . -");  // could not be told its name
@@ -85,8 +102,10 @@ mqtt::Decoded<Admission> admit(const mqtt::Connect& connect, const GatewayOption
         return mqtt::refuse(mqtt::ReasonCode::bad_authentication_method, "no authentication method is supported");
     }
     Admission admission;
-    const mqtt::Decoded<void> named =
-        connect.user_name ? name_operator(connect, options, admission) : name_device(connect, admission);
+    const bool is_known_by_password = connect.user_name && (connect.password || !certified.has_certificate);
+    const mqtt::Decoded<void> named = is_canary(connect.client_id) ? name_canary(connect, options, admission)
+                                      : is_known_by_password       ? name_operator(connect, options, admission)
+                                                                   : name_device(connect, certified, admission);
     if (!named) {
         return tl::unexpected(named.error());
     }

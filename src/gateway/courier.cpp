@@ -45,7 +45,17 @@ bool Courier::route(mqtt::OutgoingMessage& message, SessionHandle from, Millis n
             hand(message, to, options, now);
         }
     }
-    return !congested_;
+    return !congested_ && (journal_ == nullptr || !journal_->is_full());
+}
+
+// One from each worker is enough: what a worker takes in one turn it stores in one batch.
+Receipt Courier::receipt_from(std::size_t worker, SessionHandle to, std::uint8_t qos) {
+    const std::uint64_t bit = std::uint64_t{1} << worker;
+    if (token_ == 0 || qos == 0 || !is_stored(to) || (asked_ & bit) != 0) {
+        return {};
+    }
+    asked_ |= bit;
+    return {token_, worker_};
 }
 
 void Courier::reroute(mqtt::OutgoingMessage& message, std::uint32_t share, SessionHandle than, Millis now) {
@@ -54,6 +64,7 @@ void Courier::reroute(mqtt::OutgoingMessage& message, std::uint32_t share, Sessi
         tally_.drop(Drop::offline);
         return;
     }
+    token_ = 0;  // its publisher was answered, or will be for the member that has gone
     mqtt::DeliverOptions options{.share = share};
     add(other->subscriber, message.view(), options);
     hand(message, other->subscriber.handle, options, now);
@@ -62,9 +73,12 @@ void Courier::reroute(mqtt::OutgoingMessage& message, std::uint32_t share, Sessi
 void Courier::hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt::DeliverOptions& options, Millis now) {
     const std::size_t worker = worker_of(to);
     if (worker != worker_) {
-        outboxes_[worker].push_back({message.kept(), to, options});
+        outboxes_[worker].push_back({message.kept(), to, options, receipt_from(worker, to, options.qos)});
     } else if (Session* session = sessions_->at(to)) {
         deliver(*session, message, options, now);
+        if (const Receipt receipt = receipt_from(worker, to, options.qos); receipt.token != 0) {
+            journal_->acknowledge_later(receipt);
+        }
     }
 }
 
@@ -81,11 +95,22 @@ void Courier::deliver(const Mailbox::Routed& routed, Millis now) {
     } else if (session != nullptr) {
         deliver(*session, message, routed.options, now);
     }
+    if (routed.receipt.token != 0) {
+        journal_->acknowledge_later(routed.receipt);
+    }
 }
 
 void Courier::deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options,
                       Millis now) {
     Connection* connection = session.connection;
+    if (options.qos > 0 && session.mqtt.is_stored()) {
+        const mqtt::Delivery outcome = session.mqtt.deliver(message, options, now, nowhere_);
+        count(outcome);
+        if (outcome == mqtt::Delivery::queued) {
+            journal_->keep_newest(session);
+        }
+        return;
+    }
     if (connection == nullptr) {
         count(session.mqtt.deliver(message, options, now, nowhere_));
         return;
@@ -137,7 +162,7 @@ bool Courier::is_congested() {
         congested_ =
             std::any_of(mailboxes_.begin(), mailboxes_.end(), [](const Mailbox* box) { return box->is_full(); });
     }
-    return congested_;
+    return congested_ || (journal_ != nullptr && journal_->is_full());
 }
 
 }  // namespace muster

@@ -9,6 +9,7 @@ using mqtt::PropertyId;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 /// What happens to the session and the will of a client that is away.
 class GatewayAway : public WireFixture {

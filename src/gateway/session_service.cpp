@@ -44,12 +44,13 @@ std::string_view why_refused(mqtt::ReasonCode reason) {
 }  // namespace
 
 SessionService::SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink,
-                               Courier& courier, const net::Reactor& reactor, Tally& tally)
+                               Courier& courier, SessionJournal& journal, const net::Reactor& reactor, Tally& tally)
     : context_(context),
       worker_(worker),
       sessions_(sessions),
       uplink_(uplink),
       courier_(courier),
+      journal_(journal),
       reactor_(reactor),
       tally_(tally),
       publish_path_(context, sessions, uplink, courier, reactor, tally) {}
@@ -71,7 +72,11 @@ Session& SessionService::take_up(const Admission& admission, bool& is_present) {
         }
     }
     is_present = session != nullptr;
-    return is_present ? *session : sessions_.create(admission.key, admission.role);
+    if (!is_present) {
+        session = &sessions_.create(admission.key, admission.role);
+        session->is_stored = admission.attach.session_expiry_s != 0;
+    }
+    return *session;
 }
 
 void SessionService::begin(Connection& connection, SessionEpoch epoch) {
@@ -100,7 +105,7 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     tally_.sessions.set(sessions_.size());
     if (session.role == Role::device) {
         text_.clear();
-        write_connect_detail(*admission, connection.socket().peer_address().to_string(), text_);
+        write_connect_detail(*admission, connection.peer_address().to_string(), text_);
         publish_path_.record_connect(session, admission->keep_alive_s, text_);
     }
     std::string& out = connection.output();
@@ -108,6 +113,12 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     session.mqtt.attach(admission->attach, reactor_.monotonic(), out);
     note_shared(session, true);
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    if (session.mqtt.is_stored()) {
+        journal_.forget_dropped(session);
+        journal_.note(session);
+    } else if (session.is_stored) {
+        journal_.discard(session);  // this connection is its last
+    }
     if (connack.session_present && session.role == Role::device) {
         // As after SUBSCRIBE: the device listens, so what it missed can be sent.
         session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
@@ -128,7 +139,7 @@ void SessionService::end(Session& session, Cause cause) {
     }
     const bool has_room =
         context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
-    const bool is_kept = session.mqtt.is_kept() && has_room && cause != Cause::server_shutdown;
+    const bool is_kept = session.mqtt.is_kept() && has_room;
     if (cause == Cause::server_shutdown) {
         session.will.reset();
     }
@@ -141,18 +152,19 @@ void SessionService::end(Session& session, Cause cause) {
     if (is_kept) {
         context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
         reroute_shared(session, false);
-        stay_away(session, cause);
+        stay_away(session, cause, Millis(0));
+        journal_.note(session);
     } else {
         discard(session);
     }
     tally_.sessions.set(sessions_.size());
 }
 
-void SessionService::stay_away(Session& session, Cause cause) {
+void SessionService::stay_away(Session& session, Cause cause, Millis since) {
     const Millis now = reactor_.monotonic();
     auto away = std::make_unique<AwayTimer>(*this, session, cause);
     if (session.mqtt.session_expiry_s() != mqtt::session_never_expires) {
-        away->session_ends = now + Seconds(session.mqtt.session_expiry_s());
+        away->session_ends = now - since + Seconds(session.mqtt.session_expiry_s());
     }
     if (session.will) {
         away->will_due = now + Seconds(session.will_delay_s);
@@ -213,6 +225,9 @@ void SessionService::reroute_shared(Session& session, bool is_ending) {
             mqtt::OutgoingMessage outgoing(message);
             courier_.reroute(outgoing, share, handle, reactor_.monotonic());
         });
+    if (session.is_stored) {
+        journal_.forget_dropped(session);
+    }
 }
 
 void SessionService::discard(Session& session) {
@@ -221,6 +236,9 @@ void SessionService::discard(Session& session) {
     }
     reroute_shared(session, true);
     const SessionHandle handle = sessions_.handle_of(session);
+    if (session.is_stored) {
+        journal_.discard(session);
+    }
     session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         context_.subscriptions.unsubscribe(subscription.filter, handle);
     });
@@ -228,7 +246,7 @@ void SessionService::discard(Session& session) {
 }
 
 void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {
-    auto admission = admit(connect, context_.options);
+    auto admission = admit(connect, context_.options, connection.certified());
     if (!admission) {
         worker_.refuse(connection, admission.error().code, admission.error().text);
         return;
@@ -307,6 +325,10 @@ void SessionService::on_delivery(const Delivery& delivery) {
     std::string& out = connection != nullptr ? connection->output() : nowhere_;
     const auto packet_id = static_cast<std::uint16_t>(delivery.token);
     session->answers->settle(packet_id, is_qos1 ? 1 : 2, [&](const mqtt::IncomingTicket& ticket) {
+        if (ticket.qos == 2 && session->mqtt.is_stored()) {
+            journal_.keep_packet_id(*session, ticket.packet_id);
+            return;
+        }
         session->mqtt.finish_incoming(ticket, mqtt::ReasonCode::success, out);
         tally_.acknowledged.add();
     });
@@ -328,12 +350,33 @@ void SessionService::hold_if_needed(Connection& connection, const PublishPath::O
 void SessionService::on_ack(Connection& connection, const mqtt::Ack& ack) {
     Session& session = *connection.session;
     if (ack.type == mqtt::PacketType::pubrel) {
-        session.mqtt.release_incoming(ack, connection.output());
+        text_.clear();
+        session.mqtt.release_incoming(ack, text_);
+        if (session.mqtt.is_stored()) {
+            // After PUBCOMP the client may use the id for another message.
+            journal_.forget_packet_id(session, ack.packet_id);
+        }
+        answer_stored(connection, text_);
     } else {
-        session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+        const mqtt::Acknowledged done = session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+        if (done.number != 0 && done.released) {
+            journal_.keep_released(session, done.number, ack.packet_id);
+        } else if (done.number != 0) {
+            journal_.forget(session, done.number);
+        }
     }
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    journal_.forget_dropped(session);
     publish_path_.record_ping_if_due(session);
+}
+
+// To a kept session when what it answers is stored; to any other at once.
+void SessionService::answer_stored(Connection& connection, std::string_view bytes) {
+    if (connection.session->mqtt.is_stored()) {
+        journal_.answer_later(*connection.session, std::string(bytes));
+    } else {
+        connection.output() += bytes;
+    }
 }
 
 SessionService::Subscribed SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
@@ -378,10 +421,15 @@ void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe&
         is_new.push_back(subscribed.is_new);
     }
     connection.protocol().explain(why, properties_);
+    std::string suback;
     mqtt::encode(
         connection.protocol().version(),
         mqtt::Suback{.packet_id = subscribe.packet_id, .properties = mqtt::Properties(properties_), .reasons = text_},
-        connection.output());
+        suback);
+    answer_stored(connection, suback);
+    if (session.mqtt.is_stored()) {
+        journal_.note(session);
+    }
     std::size_t index = 0;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
         const bool was_new = is_new[index];
@@ -455,9 +503,13 @@ void SessionService::on_unsubscribe(Connection& connection, const mqtt::Unsubscr
         }
         text_ += static_cast<char>(was_there ? mqtt::ReasonCode::success : mqtt::ReasonCode::no_subscription_existed);
     }
+    std::string unsuback;
     mqtt::encode(connection.protocol().version(),
-                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_},
-                 connection.output());
+                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_}, unsuback);
+    answer_stored(connection, unsuback);
+    if (session.mqtt.is_stored()) {
+        journal_.note(session);
+    }
     publish_path_.record_ping_if_due(session);
 }
 

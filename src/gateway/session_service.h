@@ -10,6 +10,7 @@
 #include "gateway/gateway_context.h"
 #include "gateway/mailbox.h"
 #include "gateway/publish_path.h"
+#include "gateway/session_journal.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
 #include "net/reactor.h"
@@ -20,13 +21,15 @@ namespace muster {
 class SessionService final {
  public:
     SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink, Courier& courier,
-                   const net::Reactor& reactor, Tally& tally);
+                   SessionJournal& journal, const net::Reactor& reactor, Tally& tally);
 
     /// The connection's CONNECT is admitted and has its epoch (0 for clients that are no devices): takes over or makes
     /// the session, writes the connect record, then answers.
     void begin(Connection& connection, SessionEpoch epoch);
     /// The session's connection has ended: will, disconnect record; the session stays if it is to be kept.
     void end(Session& session, Cause cause);
+    /// Its client is away, for this long already: its delayed will and the end of the session are awaited.
+    void stay_away(Session& session, Cause cause, Millis since);
     /// Something of an away client is due.
     void on_away_timer(Session& session);
 
@@ -51,7 +54,6 @@ class SessionService final {
     [[nodiscard]] Session& take_up(const Admission& admission, bool& is_present);
     /// The session ends: its will, if one waits, is published now.
     void discard(Session& session);
-    void stay_away(Session& session, Cause cause);
     void publish_will(Session& session, Cause cause);
     void reroute_shared(Session& session, bool is_ending);
     void note_shared(Session& session, bool is_connected);
@@ -63,6 +65,7 @@ class SessionService final {
                                            std::uint32_t identifier);
     void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry, std::uint32_t identifier);
     void hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome);
+    void answer_stored(Connection& connection, std::string_view bytes);
     void deliver_order(Session& session, const mqtt::MessagePtr& message);
     [[nodiscard]] std::uint64_t token_for(const Session& session, const mqtt::Publish& publish) const;
 
@@ -71,6 +74,7 @@ class SessionService final {
     SessionTable& sessions_;
     Uplink& uplink_;
     Courier& courier_;
+    SessionJournal& journal_;
     const net::Reactor& reactor_;
     Tally& tally_;
     PublishPath publish_path_;

@@ -4,11 +4,11 @@
 #include <charconv>
 #include <cmath>
 
-#include <rocksdb/compaction_filter.h>
 #include <rocksdb/merge_operator.h>
 #include <rocksdb/write_batch.h>
 
 #include "contract/identity.h"
+#include "history/embedded_presence_history.h"
 #include "history/history_codec.h"
 #include "history/series_builder.h"
 #include "storage/embedded_rocksdb.h"
@@ -16,12 +16,11 @@
 namespace muster {
 namespace {
 
-constexpr std::string_view transitions_family = "transitions";
+constexpr std::string_view presence_folder = "/presence";
 constexpr std::string_view day_prefix = "raw:";
 constexpr std::string_view cannot_write = "cannot write to the history";
 constexpr std::string_view cannot_read = "cannot read the history";
 constexpr std::size_t points_limit = 10'000;
-constexpr std::size_t transitions_limit = 10'000;
 /// Of one query: a week of three samples a second.
 constexpr std::size_t samples_read_max = 2'000'000;
 constexpr std::size_t metrics_read_max = 1'000;
@@ -82,30 +81,9 @@ std::span<const std::pair<std::string_view, double>> finite_of(
 
 }  // namespace
 
-/// Drops transitions that are over their days when RocksDB rewrites them anyway.
-class EmbeddedHistoryStore::OldTransitions final : public rocksdb::CompactionFilter {
- public:
-    OldTransitions(const std::atomic<std::int64_t>& newest_ms, std::chrono::days kept)
-        : newest_ms_(newest_ms), kept_(kept) {}
-
-    [[nodiscard]] const char* Name() const override { return "muster.OldTransitions"; }
-    [[nodiscard]] bool Filter(int /*level*/, const rocksdb::Slice& key, const rocksdb::Slice& /*value*/,
-                              std::string* /*new_value*/, bool* /*changed*/) const override {
-        const std::string_view bytes = view_of(key);
-        const auto time = time_of_key(bytes, bytes.find('\0') + 1);
-        return time && *time < from_epoch_ms(newest_ms_.load(std::memory_order_relaxed)) - kept_;
-    }
-
- private:
-    const std::atomic<std::int64_t>& newest_ms_;
-    const std::chrono::days kept_;
-};
-
 EmbeddedHistoryStore::EmbeddedHistoryStore(EmbeddedHistoryStoreOptions options, MetricRegistry& metrics)
     : options_(std::move(options)),
-      old_transitions_(std::make_unique<OldTransitions>(newest_ms_, std::chrono::days(options_.transition_days))),
       samples_(metrics.counter("muster_history_samples_total", "Samples appended")),
-      transitions_written_(metrics.counter("muster_history_transitions_total", "Presence transitions appended")),
       too_old_(metrics.counter("muster_history_too_old_total", "Samples left out because their day is gone")),
       refused_metrics_(metrics.counter("muster_history_refused_metrics_total",
                                        "Values left out: not finite, or a name over 255 bytes")),
@@ -127,22 +105,23 @@ Result<std::unique_ptr<EmbeddedHistoryStore>> EmbeddedHistoryStore::open(Embedde
     if (const auto opened = store->open_database(); !opened) {
         return tl::unexpected(opened.error());
     }
+    auto presence =
+        EmbeddedPresenceHistory::open({.directory = store->options_.directory + std::string(presence_folder),
+                                       .days = store->options_.transition_days},
+                                      metrics);
+    if (!presence) {
+        return tl::unexpected(presence.error());
+    }
+    store->presence_ = std::move(*presence);
     return store;
 }
 
 Result<void> EmbeddedHistoryStore::open_database() {
-    const auto options_of = [this](const std::string& family) {
-        if (family.starts_with(day_prefix)) {
-            return day_options();
-        }
-        auto options = rocks_family_options();
-        options.compaction_filter = family == transitions_family ? old_transitions_.get() : nullptr;
-        return options;
+    const auto options_of = [](const std::string& family) {
+        return family.starts_with(day_prefix) ? day_options() : rocks_family_options();
     };
-    auto opened = RocksDatabase::open({.directory = options_.directory,
-                                       .what = "history",
-                                       .families = {std::string(transitions_family)},
-                                       .family_options = options_of});
+    auto opened =
+        RocksDatabase::open({.directory = options_.directory, .what = "history", .family_options = options_of});
     if (!opened) {
         return tl::unexpected(opened.error());
     }
@@ -154,7 +133,6 @@ Result<void> EmbeddedHistoryStore::open_database() {
 /// Learns the handles anew after the database was opened, and how far time has come: at least to the newest day.
 void EmbeddedHistoryStore::find_days() {
     days_.clear();
-    transitions_ = database_->family(std::string(transitions_family));
     for (const std::string& name : database_->family_names()) {
         int day = 0;
         if (!name.starts_with(day_prefix) ||
@@ -272,22 +250,13 @@ Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
 }
 
 Result<void> EmbeddedHistoryStore::append_transition(std::string_view device, const Transition& transition) {
-    if (!is_valid_device_id(device) || !is_storable(transition.time)) {
-        return fail(ErrorCode::invalid_argument, "a transition without a valid device or time", std::string(device));
-    }
-    note_newest(transition.time);
-    const std::shared_lock lock(mutex_);
-    if (auto open = check_open(); !open) {
-        return open;
-    }
-    transitions_written_.Increment();
-    return written(rocks_result(
-        database_->db().Put(rocksdb::WriteOptions(), transitions_,
-                            transition_key(device, transition.time, transition.offset), encode_transition(transition)),
-        cannot_write));
+    return presence_->append(device, transition);
 }
 
 Result<void> EmbeddedHistoryStore::checkpoint() {
+    if (auto kept = presence_->checkpoint(); !kept) {
+        return kept;
+    }
     if (last_write_failed_) {
         const std::unique_lock lock(mutex_);
         days_.clear();
@@ -384,39 +353,40 @@ Result<void> EmbeddedHistoryStore::read_day(rocksdb::ColumnFamilyHandle* family,
     return rocks_result(iterator->status(), cannot_read);
 }
 
-Result<std::vector<Transition>> EmbeddedHistoryStore::transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                                  std::size_t limit) const {
-    if (limit == 0 || limit > transitions_limit) {
-        return fail(ErrorCode::invalid_argument, "limit must be 1 to 10,000");
+Result<std::vector<Transition>> EmbeddedHistoryStore::transitions(const TransitionQuery& query) const {
+    return presence_->transitions(query);
+}
+
+Result<void> EmbeddedHistoryStore::presence_at(Timestamp at, std::string_view after, PastPresenceVisitor visit) const {
+    return presence_->presence_at(at, after, visit);
+}
+
+std::optional<Timestamp> EmbeddedHistoryStore::presence_since() const {
+    return presence_->since();
+}
+
+Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t)> go_on) const {
+    HistoryCheck check;
+    if (auto verified = verify_presence(check, go_on); !verified) {
+        return tl::unexpected(verified.error());
     }
-    std::vector<Transition> result;
-    if (!is_valid_device_id(device) || from >= to) {
-        return result;
+    return check;
+}
+
+/// Adds what the presence history finds in itself.
+Result<void> EmbeddedHistoryStore::verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const {
+    const auto checked = presence_->verify(
+        [&](const EmbeddedPresenceHistory::Checked& so_far) { return go_on(check.chunks + so_far.entries); });
+    if (!checked) {
+        return tl::unexpected(checked.error());
     }
-    const std::shared_lock lock(mutex_);
-    if (const auto open = check_open(); !open) {
-        return tl::unexpected(open.error());
+    check.transitions = checked->entries;
+    check.baseline_devices = checked->baseline_devices;
+    check.damaged += checked->damaged;
+    if (checked->damaged > 0) {
+        check.damaged_examples.push_back(fmt::format("{} rows of the presence history", checked->damaged));
     }
-    const std::string first = sample_key(device, from);
-    const std::string end = sample_key(device, to);
-    const std::size_t prefix_bytes = device_prefix(device).size();
-    const rocksdb::Slice lower(first);
-    const rocksdb::Slice upper(end);
-    rocksdb::ReadOptions options;
-    options.iterate_lower_bound = &lower;
-    options.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> iterator(database_->db().NewIterator(options, transitions_));
-    for (iterator->SeekToLast(); iterator->Valid() && result.size() < limit; iterator->Prev()) {
-        auto transition = decode_transition(view_of(iterator->key()), prefix_bytes, view_of(iterator->value()));
-        if (!transition) {
-            return damaged(device);
-        }
-        result.push_back(std::move(*transition));
-    }
-    if (const auto read = rocks_result(iterator->status(), cannot_read); !read) {
-        return tl::unexpected(read.error());
-    }
-    return result;
+    return {};
 }
 
 }  // namespace muster

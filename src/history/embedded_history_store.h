@@ -13,11 +13,11 @@
 
 namespace rocksdb {
 class ColumnFamilyHandle;
-class CompactionFilter;
 }  // namespace rocksdb
 
 namespace muster {
 
+class EmbeddedPresenceHistory;
 class RocksDatabase;
 
 struct EmbeddedHistoryStoreOptions {
@@ -42,12 +42,15 @@ class EmbeddedHistoryStore final : public HistoryStore {
 
     /// too_large: so many samples or metrics in the range that it must be asked for in parts.
     [[nodiscard]] Result<HistoryResult> query(const HistoryQuery& query) const override;
-    [[nodiscard]] Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                              std::size_t limit) const override;
+    using HistoryStore::transitions;
+    [[nodiscard]] Result<std::vector<Transition>> transitions(const TransitionQuery& query) const override;
+    [[nodiscard]] Result<void> presence_at(Timestamp at, std::string_view after,
+                                           PastPresenceVisitor visit) const override;
+    [[nodiscard]] std::optional<Timestamp> presence_since() const override;
+    [[nodiscard]] Result<HistoryCheck> verify(FunctionRef<bool(std::uint64_t chunks)> go_on) const override;
 
  private:
     using Day = std::chrono::sys_days;
-    class OldTransitions;
 
     EmbeddedHistoryStore(EmbeddedHistoryStoreOptions options, MetricRegistry& metrics);
     Result<void> open_database();
@@ -59,22 +62,21 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Result<void> make_days(std::span<const Sample> samples);
     [[nodiscard]] Result<void> drop_old_days();
     [[nodiscard]] Result<void> written(Result<void> result);
+    [[nodiscard]] Result<void> verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const;
     [[nodiscard]] Result<void> check_open() const;
     [[nodiscard]] Result<void> read_day(rocksdb::ColumnFamilyHandle* family, const HistoryQuery& query,
                                         class SeriesBuilder& series, std::size_t& samples_left) const;
 
     const EmbeddedHistoryStoreOptions options_;
     std::atomic<std::int64_t> newest_ms_{0};
-    std::unique_ptr<rocksdb::CompactionFilter> old_transitions_;  ///< outlives the database, which calls it
+    std::unique_ptr<EmbeddedPresenceHistory> presence_;  ///< in files of its own
     mutable std::shared_mutex
         mutex_;  ///< shared: the days are in use; exclusive: days come or go, the database is reopened
     std::unique_ptr<RocksDatabase> database_;
     std::map<Day, rocksdb::ColumnFamilyHandle*> days_;
-    rocksdb::ColumnFamilyHandle* transitions_ = nullptr;
     std::atomic<bool> last_write_failed_{false};
 
     Counter& samples_;
-    Counter& transitions_written_;
     Counter& too_old_;
     Counter& refused_metrics_;
     Counter& failures_;

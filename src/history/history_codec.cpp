@@ -49,12 +49,6 @@ std::string sample_key(std::string_view device, Timestamp time) {
     return key;
 }
 
-std::string transition_key(std::string_view device, Timestamp time, std::int64_t offset) {
-    std::string key = sample_key(device, time);
-    append_sortable(key, offset);
-    return key;
-}
-
 std::optional<Timestamp> time_of_key(std::string_view key, std::size_t prefix_bytes) {
     if (key.size() < prefix_bytes + sizeof(std::int64_t)) {
         return std::nullopt;
@@ -105,44 +99,6 @@ Result<std::string> fold_metrics(std::string_view older, std::string_view newer)
     std::string out;
     encode_metrics(metrics, out);
     return out;
-}
-
-std::string encode_transition(const Transition& transition) {
-    std::string out;
-    ByteWriter writer(out);
-    writer.number(row_version);
-    writer.number(static_cast<std::uint8_t>(transition.state));
-    writer.number(static_cast<std::uint8_t>(transition.cause));
-    writer.number(transition.overlays);
-    writer.number(transition.epoch);
-    writer.number(transition.detected_in_ms);
-    write_text(writer, std::string_view(transition.gateway).substr(0, UINT8_MAX));
-    return out;
-}
-
-Result<Transition> decode_transition(std::string_view key, std::size_t prefix_bytes, std::string_view bytes) {
-    const auto time = time_of_key(key, prefix_bytes);
-    if (!time || key.size() != prefix_bytes + 2 * sizeof(std::int64_t)) {
-        return malformed_row();
-    }
-    ByteReader reader(bytes);
-    const auto version = reader.number<std::uint8_t>();
-    const auto state = reader.number<std::uint8_t>();
-    const auto cause = reader.number<std::uint8_t>();
-    Transition transition;
-    transition.time = *time;
-    transition.offset = read_sortable(key.substr(prefix_bytes + sizeof(std::int64_t)));
-    transition.overlays = reader.number<std::uint8_t>();
-    transition.epoch = reader.number<std::uint64_t>();
-    transition.detected_in_ms = reader.number<std::int64_t>();
-    transition.gateway = reader.raw(reader.number<std::uint8_t>());
-    if (!reader.ok() || !reader.at_end() || version != row_version ||
-        state > static_cast<std::uint8_t>(PresenceState::unknown) || cause > static_cast<std::uint8_t>(Cause::admin)) {
-        return malformed_row();
-    }
-    transition.state = static_cast<PresenceState>(state);
-    transition.cause = static_cast<Cause>(cause);
-    return transition;
 }
 
 }  // namespace muster

@@ -1,4 +1,4 @@
-#include "api/fleet_series.h"
+#include "api/recent_series.h"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -71,20 +71,20 @@ RegionCounts counts(std::int64_t offline) {
     return out;
 }
 
-TEST(FleetSeries, keeps_a_day) {
-    FleetSeries series;
+TEST(RecentSeries, keeps_a_day) {
+    RecentSeries series;
     for (int i = 0; i < 9000; ++i) {
         series.add({from_epoch_ms(i * 10'000), {}, 0, 0, 0, {}});
     }
-    const auto all = json::parse_object(series.fleet_json(FleetSeries::minutes_max));
+    const auto all = json::parse_object(series.fleet_json(RecentSeries::minutes_max));
     EXPECT_EQ(all->at("series").as_array().size(), 8640U);
     const auto hour = json::parse_object(series.fleet_json(60));
     EXPECT_EQ(hour->at("series").as_array().size(), 360U);
     EXPECT_EQ(hour->at("series").as_array().back().at("t").as_int64(), 89'990'000);
 }
 
-TEST(FleetSeries, a_region_that_came_late_or_left_has_gaps) {
-    FleetSeries series;
+TEST(RecentSeries, a_region_that_came_late_or_left_has_gaps) {
+    RecentSeries series;
     series.add_regions(from_epoch_ms(60'000), {{"", counts(0)}, {"in", counts(1)}});
     series.add_regions(from_epoch_ms(120'000), {{"", counts(0)}, {"in", counts(2)}, {"us", counts(5)}});
     series.add_regions(from_epoch_ms(180'000), {{"us", counts(5)}});
@@ -94,15 +94,15 @@ TEST(FleetSeries, a_region_that_came_late_or_left_has_gaps) {
               R"([{"region":"in","offline_share":[1E-1,2E-1,null]},{"region":"us","offline_share":[null,5E-1,5E-1]}])");
 }
 
-TEST(FleetSeries, forgets_a_region_that_is_gone_for_a_day) {
-    FleetSeries series;
+TEST(RecentSeries, forgets_a_region_that_is_gone_for_a_day) {
+    RecentSeries series;
     series.add_regions(from_epoch_ms(0), {{"old", counts(1)}});
-    for (std::size_t i = 1; i <= FleetSeries::minutes_max; ++i) {
+    for (std::size_t i = 1; i <= RecentSeries::minutes_max; ++i) {
         series.add_regions(from_epoch_ms(static_cast<std::int64_t>(i) * 60'000), {{"in", counts(1)}});
     }
-    const auto json = json::parse_object(series.regions_json(FleetSeries::minutes_max));
+    const auto json = json::parse_object(series.regions_json(RecentSeries::minutes_max));
     ASSERT_EQ(json->at("regions").as_array().size(), 1U);
-    EXPECT_EQ(json->at("regions").as_array()[0].at("offline_share").as_array().size(), FleetSeries::minutes_max);
+    EXPECT_EQ(json->at("regions").as_array()[0].at("offline_share").as_array().size(), RecentSeries::minutes_max);
 }
 
 }  // namespace

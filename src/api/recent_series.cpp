@@ -1,4 +1,4 @@
-#include "api/fleet_series.h"
+#include "api/recent_series.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 namespace muster {
 
-void FleetSeries::add(const FleetSample& sample) {
+void RecentSeries::add(const FleetSample& sample) {
     const std::lock_guard lock(mutex_);
     fleet_.push_back(sample);
     if (fleet_.size() > fleet_samples_max) {
@@ -15,7 +15,7 @@ void FleetSeries::add(const FleetSample& sample) {
     }
 }
 
-void FleetSeries::add_regions(Timestamp time, const std::vector<std::pair<std::string, RegionCounts>>& regions) {
+void RecentSeries::add_regions(Timestamp time, const std::vector<std::pair<std::string, RegionCounts>>& regions) {
     const std::lock_guard lock(mutex_);
     times_.push_back(time);
     for (const auto& [region, counts] : regions) {
@@ -45,7 +45,7 @@ void FleetSeries::add_regions(Timestamp time, const std::vector<std::pair<std::s
     });
 }
 
-std::string FleetSeries::fleet_json(std::size_t minutes) const {
+std::string RecentSeries::fleet_json(std::size_t minutes) const {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().member("step_s", fleet_step.count()).key("series").begin_array();
@@ -67,7 +67,7 @@ std::string FleetSeries::fleet_json(std::size_t minutes) const {
     return out;
 }
 
-std::string FleetSeries::regions_json(std::size_t minutes) const {
+std::string RecentSeries::regions_json(std::size_t minutes) const {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().member("step_s", regions_step.count()).key("times").begin_array();

@@ -27,7 +27,7 @@ struct FleetSample {
 
 /// The last 24 h of the fleet (every 10 s) and of the regions' offline shares (every 60 s), in memory only: gone with
 /// the process. At most 8,640 samples, and 1,440 shares of each of at most `regions_max` regions. Any thread.
-class FleetSeries final {
+class RecentSeries final {
  public:
     static constexpr Seconds fleet_step{10};
     static constexpr Seconds regions_step{60};
