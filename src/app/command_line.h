@@ -22,6 +22,10 @@ struct ServeOptions {
     std::int32_t partitions = 16;
     std::uint32_t commit_interval_ms = 5;
     std::uint64_t events_bytes_max = 4ULL << 30U;
+    int history_raw_days = 7;
+    int history_minute_days = 30;
+    int history_hour_days = 5 * 365;
+    std::uint64_t history_bytes_max = 0;  ///< 0: what the disk can give
     std::string web_directory;
     std::string log_level = "info";
 
