@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """Holds Muster's gateway against mosquitto under one load generator and prints a Markdown table.
 
-Both servers are started in turn, several rounds, on a free loopback port with an empty data directory; the table shows
-medians. Measured of the server process alone, from outside:
-  CPU      user + system time (/proc/PID/stat) per million messages while muster_load publishes at a fixed rate; what the
-           gateway's threads take of it is told by their names, and mosquitto is a gateway alone
+Each load is put on each server in turn, several rounds, on a free loopback port with an empty data directory; a cell is
+the median of the rounds, a ratio the median of the rounds' ratios, so that a machine that grows slower meanwhile slows
+both. Measured of the server process alone, from outside:
+  CPU      user + system time (/proc/PID/stat); of Muster also by thread, which are named: mqtt-* is the gateway with its
+           hand-off to the bus, bus-commit the durable append, the rest folds, stores and answers
   memory   anonymous memory (/proc/PID/smaps_rollup) per idle connection; what the kernel holds for sockets is not in it
+Beside the whole of Muster stands its gateway alone (muster_gateway_alone), whose records are thrown away: what an idle
+session costs in the gateway is seen there, without the stores' bytes per device.
 Needs only Python's standard library.
 """
 import argparse
 import json
 import os
 import pathlib
+import re
 import resource
 import shlex
 import signal
@@ -21,19 +25,23 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 MUSTER_COMMAND = "{binary} serve --data-dir {data} --mqtt-listen 127.0.0.1:{port} --http-listen 127.0.0.1:{http_port}"
+# Queues without a bound: with its defaults mosquitto drops what a burst brings.
 MOSQUITTO_CONFIG = """\
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
 max_inflight_messages 100
-max_queued_messages 1000
+max_queued_messages 0
 log_type error
 """
 GATEWAY_THREADS = ("mqtt-", "mosquitto")
+BUS_THREADS = ("bus-commit",)
 START_PATIENCE_S = 30
 SETTLE_S = 3  # after a load, for what the server still does with it
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
@@ -52,13 +60,14 @@ class Server:
 
     def __init__(self, name, make_command):
         self.name, self.make_command = name, make_command
+        self.http_port = free_port()
 
     def __enter__(self):
-        self.directory = tempfile.TemporaryDirectory(prefix=f"bench_{self.name}_")
+        self.directory = tempfile.TemporaryDirectory(prefix=f"bench_{self.name.replace(' ', '_')}_")
         self.port = free_port()
         self.log_path = os.path.join(self.directory.name, "log")
         self.log = open(self.log_path, "w")
-        self.process = subprocess.Popen(self.make_command(self.directory.name, self.port), stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(self.make_command(self), stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=subprocess.STDOUT)
         try:
             self.wait_until_listening()
@@ -89,19 +98,35 @@ class Server:
         self.log.close()
         self.directory.cleanup()
 
-    def cpu_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
 
-    def gateway_cpu_seconds(self):
-        total = 0
-        for stat in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
-            head, tail = stat.read_text().rsplit(")", 1)
-            if head.split("(", 1)[1].startswith(GATEWAY_THREADS):
-                fields = tail.split()
-                total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+    def cpu_seconds(self, threads=None):
+        """Of the whole process, or of the threads whose names begin so."""
+        if threads is None:
+            return self.cpu_of(pathlib.Path(f"/proc/{self.process.pid}/stat").read_text())[1]
+        stats = (self.cpu_of(path.read_text()) for path in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat"))
+        return sum(seconds for name, seconds in stats if name.startswith(threads))
+
+    @staticmethod
+    def cpu_of(stat):
+        head, fields = stat.rsplit(")", 1)
+        fields = fields.split()
+        return head.split("(", 1)[1], (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+    def dropped(self):
+        """Publishes that Muster counted as dropped for want of room on the bus."""
+        if self.name != "muster":
+            return 0
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        drops = re.findall(r'^muster_gateway_drops_total\{.*reason="bus_full".*\} (\S+)', text, re.MULTILINE)
+        return sum(float(count) for count in drops)
+
+    def operator_password(self):
+        if self.name != "muster":
+            return "any"
+        return json.loads(pathlib.Path(self.path("data/tokens.json")).read_text())["operator"]
 
     def anonymous_bytes(self):
         with open(f"/proc/{self.process.pid}/smaps_rollup") as file:
@@ -111,80 +136,152 @@ class Server:
         raise RuntimeError("no Anonymous in smaps_rollup")
 
 
-def publish(options, server, qos):
-    before, gateway_before = server.cpu_seconds(), server.gateway_cpu_seconds()
-    command = [options.load, "publish", "--broker", f"127.0.0.1:{server.port}", "--connections", str(options.connections),
-               "--rate", str(options.rate), "--payload-bytes", str(options.payload_bytes), "--qos", str(qos),
-               "--duration", str(options.seconds)]
-    load = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+class CpuMeter:
+    """What a server's threads have used since it was made."""
+
+    def __init__(self, server):
+        self.server, self.before = server, self.now(server)
+
+    @staticmethod
+    def now(server):
+        return {"": server.cpu_seconds(), "gateway_": server.cpu_seconds(GATEWAY_THREADS),
+                "bus_": server.cpu_seconds(BUS_THREADS)}
+
+    def per(self, count, name):
+        now = self.now(self.server)
+        return {f"{who}{name}": (now[who] - self.before[who]) / count for who in now}
+
+
+def load(options, server, mode, *arguments):
+    command = [options.load, mode, "--broker", f"127.0.0.1:{server.port}", *(str(a) for a in arguments)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def publish(options, server, qos, connections, rate, seconds):
+    meter = CpuMeter(server)
+    result = load(options, server, "publish", "--connections", connections, "--rate", rate,
+                  "--payload-bytes", options.payload_bytes, "--qos", qos, "--duration", seconds)
     time.sleep(SETTLE_S)
-    cpu = server.cpu_seconds() - before
-    gateway_cpu = server.gateway_cpu_seconds() - gateway_before
-    return {"cpu_s_per_million": cpu / load["sent"] * 1e6,
-            "gateway_cpu_s_per_million": gateway_cpu / load["sent"] * 1e6, "sent_per_s": load["sent"] / load["seconds"],
-            "withheld": load["withheld"], "lost": load["lost_connections"], "ack_p50_ms": load["ack_p50_ms"],
-            "ack_p99_ms": load["ack_p99_ms"], "ack_max_ms": load["ack_max_ms"],
-            "missing_acks": load["sent"] - load["acknowledged"] if qos else 0}
+    return {**meter.per(result["sent"] / 1e6, "cpu_s"), "sent_per_s": result["sent"] / result["seconds"],
+            "withheld": result["withheld"], "lost": result["lost_connections"], "ack_p50_ms": result["ack_p50_ms"],
+            "ack_p99_ms": result["ack_p99_ms"], "ack_max_ms": result["ack_max_ms"],
+            "dropped_percent": 100 * server.dropped() / result["sent"],
+            "missing_acks": result["sent"] - result["acknowledged"] if qos else 0}
 
 
-def idle(options, server):
-    before = server.anonymous_bytes()
+def paced(options, server, qos):
+    return publish(options, server, qos, options.connections, options.rate, options.seconds)
+
+
+def saturated(options, server, qos):
+    return publish(options, server, qos, options.saturating_connections, 0, options.seconds / 2)
+
+
+def idle(options, server, *arguments):
+    meter, before = CpuMeter(server), server.anonymous_bytes()
     command = [options.load, "idle", "--broker", f"127.0.0.1:{server.port}", "--connections", str(options.idle_connections),
-               "--duration", "600"]
-    load = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+               "--duration", "600", *arguments]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        connected = json.loads(load.stdout.readline() or sys.exit(f"{server.name}: idle connections failed"))
+        connected = json.loads(holder.stdout.readline() or sys.exit(f"{server.name}: idle connections failed"))
         time.sleep(SETTLE_S)
         held = server.anonymous_bytes() - before
+        cpu = meter.per(options.idle_connections / 10_000, "cpu_s_per_10k")
     finally:
-        load.stdin.close()
-        load.wait()
-    return {"bytes_per_connection": held / options.idle_connections, "connect_s": connected["connect_s"]}
+        holder.stdin.close()
+        holder.wait()
+    return {"bytes_per_connection": held / options.idle_connections, "connect_s": connected["connect_s"], **cpu}
 
 
-def measure(options, make_server):
-    results = {}
-    for mode, run in (("qos0", lambda s: publish(options, s, 0)), ("qos1", lambda s: publish(options, s, 1)),
-                      ("idle", lambda s: idle(options, s))):
-        if mode in options.modes:
+def storm(options, server):
+    result = load(options, server, "storm", "--connections", options.idle_connections)
+    return {key: result[key] for key in ("broken_s", "all_back_s", "back_after_broken_s", "connect_p99_ms")}
+
+
+def wills(options, server):
+    result = load(options, server, "wills", "--connections", options.idle_connections, "--watch-password",
+                  server.operator_password())
+    return {"missing": result["connections"] - result["wills"], "last_will_s": result["last_will_s"],
+            "after_last_death_s": result["after_last_death_s"]}
+
+
+MODES = {
+    "qos0": lambda options, server: paced(options, server, 0),
+    "qos1": lambda options, server: paced(options, server, 1),
+    "full0": lambda options, server: saturated(options, server, 0),
+    "full1": lambda options, server: saturated(options, server, 1),
+    "idle": idle,
+    "idle_will": lambda options, server: idle(options, server, "--will"),
+    "wills": wills,
+    "storm": storm,
+}
+
+
+def measure(options, servers):
+    """One round: every load on every server, the servers' turns next to each other."""
+    results = {name: {} for name in servers}
+    for mode in options.modes:
+        for name, make_server in servers.items():
+            print(f"    {mode}: {name}", file=sys.stderr, flush=True)
             with make_server() as server:
-                results.update({f"{mode}.{key}": value for key, value in run(server).items()})
+                figures = MODES[mode](options, server)
+            results[name].update({f"{mode}.{key}": value for key, value in figures.items()})
     return results
 
 
 ROWS = (
-    ("QoS 0: CPU s per 1M messages", "qos0.cpu_s_per_million", "{:.2f}", True),
-    ("QoS 0: of it the gateway's threads", "qos0.gateway_cpu_s_per_million", "{:.2f}", True),
-    ("QoS 0: messages/s reached", "qos0.sent_per_s", "{:.0f}", False),
-    ("QoS 0: withheld (socket full)", "qos0.withheld", "{:.0f}", False),
-    ("QoS 1: CPU s per 1M messages", "qos1.cpu_s_per_million", "{:.2f}", True),
-    ("QoS 1: of it the gateway's threads", "qos1.gateway_cpu_s_per_million", "{:.2f}", True),
-    ("QoS 1: messages/s reached", "qos1.sent_per_s", "{:.0f}", False),
-    ("QoS 1: withheld (window or socket full)", "qos1.withheld", "{:.0f}", False),
-    ("QoS 1: not acknowledged", "qos1.missing_acks", "{:.0f}", False),
-    ("QoS 1: ack p50 ms", "qos1.ack_p50_ms", "{:.2f}", True),
-    ("QoS 1: ack p99 ms", "qos1.ack_p99_ms", "{:.2f}", True),
-    ("QoS 1: ack max ms", "qos1.ack_max_ms", "{:.2f}", True),
-    ("idle: user bytes per connection", "idle.bytes_per_connection", "{:.0f}", True),
-    ("idle: seconds to connect all", "idle.connect_s", "{:.2f}", False),
+    ("QoS 0, {rate} messages/s: CPU s per 1M, whole server", "qos0.cpu_s", "{:.2f}", True),
+    ("of it the gateway with its hand-off to the bus", "qos0.gateway_cpu_s", "{:.2f}", True),
+    ("of it the bus's durable append", "qos0.bus_cpu_s", "{:.2f}", False),
+    ("messages/s reached", "qos0.sent_per_s", "{:,.0f}", False),
+    ("dropped for want of room, %", "qos0.dropped_percent", "{:.1f}", False),
+    ("QoS 1, {rate} messages/s: CPU s per 1M, whole server", "qos1.cpu_s", "{:.2f}", True),
+    ("of it the gateway with its hand-off to the bus", "qos1.gateway_cpu_s", "{:.2f}", True),
+    ("of it the bus's durable append", "qos1.bus_cpu_s", "{:.2f}", False),
+    ("messages/s reached", "qos1.sent_per_s", "{:,.0f}", False),
+    ("not acknowledged", "qos1.missing_acks", "{:.0f}", False),
+    ("acknowledgement p50, ms", "qos1.ack_p50_ms", "{:.1f}", True),
+    ("acknowledgement p99, ms", "qos1.ack_p99_ms", "{:.1f}", True),
+    ("QoS 0, all it takes: CPU s per 1M, whole server", "full0.cpu_s", "{:.2f}", True),
+    ("of it the gateway with its hand-off to the bus", "full0.gateway_cpu_s", "{:.2f}", True),
+    ("messages/s taken", "full0.sent_per_s", "{:,.0f}", False),
+    ("dropped for want of room, %", "full0.dropped_percent", "{:.1f}", False),
+    ("QoS 1, all it takes: CPU s per 1M, whole server", "full1.cpu_s", "{:.2f}", True),
+    ("of it the gateway with its hand-off to the bus", "full1.gateway_cpu_s", "{:.2f}", True),
+    ("messages/s taken", "full1.sent_per_s", "{:,.0f}", False),
+    ("idle session: user bytes", "idle.bytes_per_connection", "{:,.0f}", True),
+    ("with a will: user bytes", "idle_will.bytes_per_connection", "{:,.0f}", True),
+    ("CPU s per 10,000 connects, whole server", "idle.cpu_s_per_10k", "{:.2f}", True),
+    ("of it the gateway with its hand-off to the bus", "idle.gateway_cpu_s_per_10k", "{:.2f}", True),
+    ("{idle} die at once: s from the last death to the last will", "wills.after_last_death_s", "{:.3f}", False),
+    ("s from the first death", "wills.last_will_s", "{:.2f}", True),
+    ("wills missing", "wills.missing", "{:.0f}", False),
+    ("{idle} reconnect at once: s until all are back", "storm.back_after_broken_s", "{:.2f}", True),
+    ("s with the breaking of all", "storm.all_back_s", "{:.2f}", True),
 )
+
+
+def ratio_of(rounds, name, key):
+    ratios = [ours[key] / theirs[key] for ours, theirs in zip(rounds[name], rounds["mosquitto"]) if theirs[key]]
+    return f"{statistics.median(ratios):.2f}" if ratios else ""
 
 
 def print_table(options, rounds):
     names = list(rounds)
-    medians = {name: {key: statistics.median(r[key] for r in rounds[name]) for key in rounds[name][0]} for name in names}
-    ratio = len(names) == 2
-    print(f"{options.connections} connections, {options.rate:.0f} messages/s of {options.payload_bytes} B for "
-          f"{options.seconds:.0f} s; {options.idle_connections} idle connections; medians of {options.rounds} rounds\n")
-    print("| | " + " | ".join(names) + (f" | {names[0]} / {names[1]} |" if ratio else " |"))
-    print("| --- |" + " ---: |" * (len(names) + ratio))
+    compared = [name for name in names if name != "mosquitto"] if "mosquitto" in rounds else []
+    print(f"{options.connections} connections, {options.rate:,.0f} messages/s of {options.payload_bytes} B for "
+          f"{options.seconds:.0f} s; {options.saturating_connections} connections that send all they can for "
+          f"{options.seconds / 2:.0f} s; {options.idle_connections:,} idle connections; medians of {options.rounds} "
+          "rounds, ratios to mosquitto\n")
+    columns = names + [f"{name} / mosquitto" for name in compared]
+    print("| | " + " | ".join(columns) + " |")
+    print("| --- |" + " ---: |" * len(columns))
     for title, key, form, comparable in ROWS:
-        if key not in medians[names[0]]:
+        if key not in rounds[names[0]][0]:
             continue
-        values = [medians[name][key] for name in names]
-        cells = [form.format(value) for value in values]
-        if ratio:
-            cells.append(f"{values[0] / values[1]:.2f}" if comparable and values[1] else "")
+        cells = [form.format(statistics.median(figures[key] for figures in rounds[name])) for name in names]
+        cells += [ratio_of(rounds, name, key) if comparable else "" for name in compared]
+        title = title.format(rate=f"{options.rate:,.0f}", idle=f"{options.idle_connections:,}")
         print(f"| {title} | " + " | ".join(cells) + " |")
 
 
@@ -192,41 +289,44 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--load", required=True, help="path of muster_load")
     parser.add_argument("--muster", help="path of the muster binary; left out: mosquitto alone")
+    parser.add_argument("--gateway", help="path of muster_gateway_alone; left out: not measured")
     parser.add_argument("--mosquitto", help="path of mosquitto; left out: Muster alone")
     parser.add_argument("--muster-command", default=MUSTER_COMMAND,
                         help="how Muster is started: {binary}, {data}, {port}, {http_port} are filled in (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--saturating-connections", type=int, default=200)
     parser.add_argument("--rate", type=float, default=20000)
     parser.add_argument("--payload-bytes", type=int, default=512)
     parser.add_argument("--idle-connections", type=int, default=18000)
-    parser.add_argument("--modes", default="qos0,qos1,idle", help="(%(default)s)")
+    parser.add_argument("--modes", default=",".join(MODES), help="(%(default)s)")
     parser.add_argument("--json", help="write every round's figures here")
     options = parser.parse_args()
     options.modes = options.modes.split(",")
-    if not options.muster and not options.mosquitto:
-        parser.error("give --muster, --mosquitto or both")
+    if not set(options.modes) <= set(MODES):
+        parser.error(f"--modes are of {', '.join(MODES)}")
+    if not options.muster and not options.gateway and not options.mosquitto:
+        parser.error("give --muster, --gateway, --mosquitto or some of them")
     return options
 
 
 def servers_of(options):
-    def muster_command(directory, port):
-        return shlex.split(options.muster_command.format(binary=options.muster, data=os.path.join(directory, "data"),
-                                                         port=port, http_port=free_port()))
+    def muster_command(server):
+        return shlex.split(options.muster_command.format(binary=options.muster, data=server.path("data"),
+                                                         port=server.port, http_port=server.http_port))
 
-    def mosquitto_command(directory, port):
-        config = os.path.join(directory, "mosquitto.conf")
-        with open(config, "w") as file:
-            file.write(MOSQUITTO_CONFIG.format(port=port))
-        return [options.mosquitto, "-c", config]
+    def gateway_command(server):
+        return [options.gateway, f"127.0.0.1:{server.port}"]
 
-    servers = {}
-    if options.muster:
-        servers["muster"] = lambda: Server("muster", muster_command)
-    if options.mosquitto:
-        servers["mosquitto"] = lambda: Server("mosquitto", mosquitto_command)
-    return servers
+    def mosquitto_command(server):
+        pathlib.Path(server.path("mosquitto.conf")).write_text(MOSQUITTO_CONFIG.format(port=server.port))
+        return [options.mosquitto, "-c", server.path("mosquitto.conf")]
+
+    commands = {"muster": (options.muster, muster_command), "gateway alone": (options.gateway, gateway_command),
+                "mosquitto": (options.mosquitto, mosquitto_command)}
+    return {name: lambda name=name, command=command: Server(name, command)
+            for name, (binary, command) in commands.items() if binary}
 
 
 def main():
@@ -236,12 +336,11 @@ def main():
     servers = servers_of(options)
     rounds = {name: [] for name in servers}
     for number in range(1, options.rounds + 1):
-        for name, make_server in servers.items():
-            print(f"round {number} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-            rounds[name].append(measure(options, make_server))
+        print(f"round {number} of {options.rounds}", file=sys.stderr, flush=True)
+        for name, figures in measure(options, servers).items():
+            rounds[name].append(figures)
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump(rounds, file, indent=1)
+        pathlib.Path(options.json).write_text(json.dumps(rounds, indent=1))
     print_table(options, rounds)
 
 

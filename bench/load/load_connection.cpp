@@ -23,8 +23,8 @@ LoadConnection::~LoadConnection() {
 }
 
 bool LoadConnection::open(const net::Address& broker, const std::optional<net::Address>& source,
-                          std::uint16_t keep_alive_s) {
-    keep_alive_s_ = keep_alive_s;
+                          const LoadGreeting& greeting) {
+    greeting_ = greeting;
     opened_ = std::chrono::steady_clock::now();
     auto socket = net::TcpSocket::connect(broker, source);
     if (!socket || !reactor_.add(socket->fd(), *this, net::io_readable | net::io_writable | net::io_peer_ended)) {
@@ -59,7 +59,7 @@ void LoadConnection::ping() {
 }
 
 LoadConnection::Sent LoadConnection::publish(std::string_view topic, std::string_view payload, std::uint8_t qos) {
-    if (!connected_ || !unsent_.empty() || in_flight_ >= in_flight_max) {
+    if (!connected_ || is_full_ || in_flight_ >= in_flight_max) {
         return Sent::withheld;
     }
     mqtt::Publish packet;
@@ -72,10 +72,12 @@ LoadConnection::Sent LoadConnection::publish(std::string_view topic, std::string
         next_packet_id_ = next_packet_id_ == 0xFFFF ? 1 : static_cast<std::uint16_t>(next_packet_id_ + 1);
         ++in_flight_;
     }
-    output.clear();
-    mqtt::encode(version, packet, output);
-    (void)write(output);  // a broken socket is seen by on_io
+    mqtt::encode(version, packet, unsent_);
     return Sent::yes;
+}
+
+void LoadConnection::flush() {
+    (void)write({});  // a broken socket is seen by on_io
 }
 
 void LoadConnection::on_io(std::uint32_t events) {
@@ -98,7 +100,11 @@ void LoadConnection::begin_session() {
     begun_ = true;
     mqtt::Connect connect;
     connect.client_id = client_id_;
-    connect.keep_alive_s = keep_alive_s_;
+    connect.keep_alive_s = greeting_.keep_alive_s;
+    const std::string will_topic = "status/" + client_id_;
+    if (greeting_.has_will) {
+        connect.will = mqtt::Will{.topic = will_topic, .payload = "OFFLINE", .properties = {}};
+    }
     output.clear();
     mqtt::encode(connect, output);
     (void)write(output);
@@ -149,11 +155,13 @@ bool LoadConnection::write(std::string_view bytes) {
         const auto wrote = socket_.write(std::string_view(unsent_).substr(sent));
         if (!wrote) {
             unsent_.erase(0, sent);
+            is_full_ = true;
             return wrote.error().code == ErrorCode::would_block;
         }
         sent += *wrote;
     }
     unsent_.clear();
+    is_full_ = false;
     return true;
 }
 
@@ -168,6 +176,7 @@ void LoadConnection::close() {
     in_flight_ = 0;
     begun_ = false;
     connected_ = false;
+    is_full_ = false;
 }
 
 }  // namespace muster

@@ -27,8 +27,14 @@ class LoadListener {
     virtual void on_lost(LoadConnection& connection, bool was_connected) = 0;
 };
 
-/// One MQTT 3.1.1 connection that does as little as it can: clean session, no will, no subscription. Lives in its
-/// LoadFleet; one thread.
+/// What a connection says in its CONNECT besides its client id: all of a fleet say the same.
+struct LoadGreeting {
+    std::uint16_t keep_alive_s = 0;
+    bool has_will = false;  ///< on status/{id}, `OFFLINE`, QoS 0: as a device's
+};
+
+/// One MQTT 3.1.1 connection that does as little as it can: clean session, no subscription. Lives in its LoadFleet; one
+/// thread.
 class LoadConnection final : net::IoHandler {
  public:
     /// Unacknowledged QoS 1 messages, and the bound of what a slow broker is owed.
@@ -41,13 +47,17 @@ class LoadConnection final : net::IoHandler {
 
     /// False: no socket could be had; try again later.
     [[nodiscard]] bool open(const net::Address& broker, const std::optional<net::Address>& source,
-                            std::uint16_t keep_alive_s);
+                            const LoadGreeting& greeting);
     /// Breaks the connection with a reset, as a lost network would.
     void abort();
     void disconnect();
     void ping();
-    /// withheld: not connected, the broker does not read, or it owes in_flight_max acknowledgements.
+    /// Queues a message for flush(). withheld: not connected, the broker does not read, or it owes in_flight_max
+    /// acknowledgements.
     Sent publish(std::string_view topic, std::string_view payload, std::uint8_t qos);
+    /// Writes what publish() queued, in one go. `is_full` afterwards while the broker does not read.
+    void flush();
+    [[nodiscard]] bool is_full() const { return is_full_; }
 
     [[nodiscard]] bool is_open() const { return socket_.is_open(); }
     [[nodiscard]] bool is_connected() const { return connected_; }
@@ -75,11 +85,12 @@ class LoadConnection final : net::IoHandler {
     std::array<std::chrono::steady_clock::time_point, in_flight_max> sent_at_{};  ///< by packet id modulo
     std::chrono::steady_clock::time_point opened_;
     const std::uint32_t number_;
-    std::uint16_t keep_alive_s_ = 0;
+    LoadGreeting greeting_;
     std::uint16_t next_packet_id_ = 1;
     std::uint16_t in_flight_ = 0;
     bool begun_ = false;
     bool connected_ = false;
+    bool is_full_ = false;  ///< the kernel took less than was to be written
 };
 
 }  // namespace muster

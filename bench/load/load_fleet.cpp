@@ -73,7 +73,7 @@ bool LoadFleet::connect_all(double per_second) {
 }
 
 void LoadFleet::open_one(std::uint32_t number) {
-    if (!connections_[number].open(broker_, source_of(number, broker_), options_.keep_alive_s)) {
+    if (!connections_[number].open(broker_, source_of(number, broker_), options_.greeting)) {
         ++failed_opens_;
         to_open_.push_back(number);
     }
@@ -105,10 +105,11 @@ void LoadFleet::turn(Time until) {
 }
 
 void LoadFleet::ping_due(Time now) {
-    if (options_.keep_alive_s == 0 || connections_.empty()) {
+    const std::uint16_t keep_alive_s = options_.greeting.keep_alive_s;
+    if (keep_alive_s == 0 || connections_.empty()) {
         return;
     }
-    const auto spacing = seconds(0.5 * options_.keep_alive_s / static_cast<double>(connections_.size()));
+    const auto spacing = seconds(0.5 * keep_alive_s / static_cast<double>(connections_.size()));
     for (; pinged_until_ + spacing <= now; pinged_until_ += spacing) {
         connections_[next_ping_].ping();
         next_ping_ = (next_ping_ + 1) % connections_.size();

@@ -20,15 +20,17 @@ struct LoadOptions {
     std::string broker = "127.0.0.1:1883";
     std::uint32_t connections = 1000;
     std::string id_prefix = "load-";
-    std::uint16_t keep_alive_s = 300;
+    LoadGreeting greeting{.keep_alive_s = 300};
     double connect_rate = 2000;  ///< a second
     double duration_s = 20;
     double patience_s = 120;  ///< for all to be connected
     std::uint8_t qos = 0;
-    double rate = 20'000;  ///< messages a second, all connections together
+    double rate = 20'000;  ///< messages a second, all connections together; 0: as many as the broker takes
     std::size_t payload_bytes = 512;
     std::string topic = "telemetry/{id}";
-    double ack_resolution_ms = 1;  ///< how often acknowledgements are looked for
+    double ack_resolution_ms = 1;         ///< how often acknowledgements are looked for
+    std::string watch_user = "operator";  ///< of the client that subscribes to the wills
+    std::string watch_password;
 };
 
 /// Many LoadConnections on one reactor and one thread: opens them, opens those again that were lost, counts.
@@ -47,6 +49,8 @@ class LoadFleet final : LoadListener {
     void disconnect_all();
     /// Handles events until `until`, looking for them every ack_resolution_ms.
     void turn(Time until);
+    /// Handles the events that are there, or waits for the first one.
+    void turn_once(Millis wait) { reactor_->run_once(wait); }
     /// Sends the PINGREQs that are due at `now`: each connection twice in a keep-alive interval.
     void ping_due(Time now);
 

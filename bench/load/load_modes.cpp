@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "will_watcher.h"
+
 namespace muster {
 namespace {
 
@@ -16,6 +18,8 @@ using Time = SteadyClock::time_point;
 constexpr std::chrono::milliseconds send_step{5};
 constexpr std::chrono::milliseconds idle_step{100};
 constexpr double as_fast_as_it_goes = 1e9;
+constexpr int messages_per_write = 16;  // of a connection that sends all it can
+constexpr Millis will_patience{2000};
 
 double seconds_since(Time start) {
     return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -79,6 +83,10 @@ class Publisher {
     void run() {
         const Time start = SteadyClock::now();
         const Time end = start + seconds(options_.duration_s);
+        if (options_.rate == 0) {
+            saturate(end);
+            return;
+        }
         for (Time step = start; step < end; step += send_step) {
             fleet_.turn(step);
             send_until(options_.rate * std::chrono::duration<double>(step - start).count());
@@ -99,8 +107,28 @@ class Publisher {
     void send_until(double due) {
         for (; static_cast<double>(sent_ + withheld_) < due; next_ = (next_ + 1) % fleet_.size()) {
             const auto sent = fleet_.connection(next_).publish(topics_[next_], payload_.next(), options_.qos);
+            fleet_.connection(next_).flush();
             ++(sent == LoadConnection::Sent::yes ? sent_ : withheld_);
         }
+    }
+    void saturate(Time end) {
+        while (SteadyClock::now() < end) {
+            const std::uint64_t before = sent_;
+            for (std::size_t i = 0; i < fleet_.size(); ++i) {
+                send_all_it_can(i);
+            }
+            fleet_.turn_once(Millis(sent_ == before ? 1 : 0));
+        }
+    }
+    void send_all_it_can(std::size_t number) {
+        LoadConnection& connection = fleet_.connection(number);
+        for (int i = 0; i < messages_per_write; ++i) {
+            if (connection.publish(topics_[number], payload_.next(), options_.qos) == LoadConnection::Sent::withheld) {
+                break;
+            }
+            ++sent_;
+        }
+        connection.flush();
     }
 
     const LoadOptions& options_;
@@ -179,16 +207,44 @@ Result<std::string> run_storm(const LoadOptions& options) {
     }
     const Time start = SteadyClock::now();
     (*fleet)->abort_all();
+    const Time broken = SteadyClock::now();
     if (!(*fleet)->connect_all(as_fast_as_it_goes)) {
         return not_connected(**fleet);
     }
+    const double back_s = seconds_since(broken);
+    const double broken_s = std::chrono::duration<double>(broken - start).count();
     const LatencyHistogram& connects = (*fleet)->connects();
     std::string line = fmt::format(
-        R"({{"mode":"storm","connections":{},"all_back_s":{:.3f},"connect_p50_ms":{:.3f},"connect_p99_ms":{:.3f},"connect_max_ms":{:.3f},"lost_connections":{}}})",
-        (*fleet)->size(), seconds_since(start), to_ms(connects.percentile(0.5)), to_ms(connects.percentile(0.99)),
-        to_ms(connects.max()), (*fleet)->lost());
+        R"({{"mode":"storm","connections":{},"broken_s":{:.3f},"back_after_broken_s":{:.3f},"all_back_s":{:.3f},"connect_p50_ms":{:.3f},"connect_p99_ms":{:.3f},"connect_max_ms":{:.3f},"lost_connections":{}}})",
+        (*fleet)->size(), broken_s, back_s, broken_s + back_s, to_ms(connects.percentile(0.5)),
+        to_ms(connects.percentile(0.99)), to_ms(connects.max()), (*fleet)->lost());
     (*fleet)->disconnect_all();
     return line;
+}
+
+Result<std::string> run_wills(const LoadOptions& options) {
+    LoadOptions with_wills = options;
+    with_wills.greeting.has_will = true;
+    auto fleet = LoadFleet::create(with_wills);
+    if (!fleet) {
+        return tl::unexpected(fleet.error());
+    }
+    auto watcher = WillWatcher::start(options);
+    if (!watcher) {
+        return tl::unexpected(watcher.error());
+    }
+    if (!(*fleet)->connect_all(options.connect_rate)) {
+        return not_connected(**fleet);
+    }
+    const Time start = SteadyClock::now();
+    (*fleet)->abort_all();
+    const double last_death_s = seconds_since(start);
+    (*watcher)->wait_for(options.connections, will_patience);
+    const double last_will_s =
+        (*watcher)->wills() == 0 ? 0 : std::chrono::duration<double>((*watcher)->last_will() - start).count();
+    return fmt::format(
+        R"({{"mode":"wills","connections":{},"wills":{},"last_death_s":{:.3f},"last_will_s":{:.3f},"after_last_death_s":{:.3f}}})",
+        (*fleet)->size(), (*watcher)->wills(), last_death_s, last_will_s, std::max(0.0, last_will_s - last_death_s));
 }
 
 }  // namespace muster

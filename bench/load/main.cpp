@@ -25,7 +25,8 @@ void add_options(CLI::App& app, LoadOptions& options) {
         ->check(CLI::Range(std::uint32_t{1}, connections_max))
         ->capture_default_str();
     app.add_option("--id-prefix", options.id_prefix, "client ids are this and six digits")->capture_default_str();
-    app.add_option("--keep-alive", options.keep_alive_s, "seconds, 0 = none")->capture_default_str();
+    app.add_option("--keep-alive", options.greeting.keep_alive_s, "seconds, 0 = none")->capture_default_str();
+    app.add_flag("--will", options.greeting.has_will, "each connection has a will on status/{id}");
     app.add_option("--connect-rate", options.connect_rate, "connects a second")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
@@ -36,8 +37,8 @@ void add_options(CLI::App& app, LoadOptions& options) {
 }
 
 void add_publish_options(CLI::App& app, LoadOptions& options) {
-    app.add_option("--rate", options.rate, "messages a second, all connections together")
-        ->check(CLI::PositiveNumber)
+    app.add_option("--rate", options.rate, "messages a second, all connections together; 0 = all that the broker takes")
+        ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     app.add_option("--qos", options.qos, "0 or 1")->check(CLI::Range(0, 1))->capture_default_str();
     app.add_option("--payload-bytes", options.payload_bytes, "JSON of four metrics, padded to this size")
@@ -55,14 +56,20 @@ int run(int argc, char** argv) {
     auto* publish = app.add_subcommand("publish", "publish at a rate");
     auto* idle = app.add_subcommand("idle", "hold idle connections until the duration or standard input ends");
     auto* storm = app.add_subcommand("storm", "break all connections at once, and connect all again");
+    auto* wills = app.add_subcommand("wills", "break all connections at once, and count their wills at a subscriber");
     app.require_subcommand(1);
-    for (CLI::App* mode : {publish, idle, storm}) {
+    for (CLI::App* mode : {publish, idle, storm, wills}) {
         add_options(*mode, options);
     }
     add_publish_options(*publish, options);
+    wills->add_option("--watch-user", options.watch_user, "of the subscriber")->capture_default_str();
+    wills->add_option("--watch-password", options.watch_password, "of the subscriber");
     CLI11_PARSE(app, argc, argv);
     raise_descriptor_limit();
-    const auto result = *publish ? run_publish(options) : *idle ? run_idle(options) : run_storm(options);
+    const auto result = *publish ? run_publish(options)
+                        : *idle  ? run_idle(options)
+                        : *storm ? run_storm(options)
+                                 : run_wills(options);
     if (!result) {
         std::cerr << "muster_load: " << result.error().message() << '\n';
         return 1;

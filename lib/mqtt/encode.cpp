@@ -201,6 +201,11 @@ void encode(ProtocolVersion version, const Packet& packet, std::string& out) {
         packet);
 }
 
+std::size_t encoded_size(ProtocolVersion version, const Connack& connack) {
+    const std::size_t remaining = 2 + properties_size(version, connack.properties);
+    return 1 + varint_size(remaining) + remaining;
+}
+
 std::size_t encoded_size(ProtocolVersion version, const Publish& publish) {
     const std::size_t remaining = publish_size(version, publish);
     return 1 + varint_size(remaining) + remaining;

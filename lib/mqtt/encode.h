@@ -25,7 +25,8 @@ void encode(ProtocolVersion version, const Pingreq& pingreq, std::string& out);
 void encode(ProtocolVersion version, const Pingresp& pingresp, std::string& out);
 void encode(ProtocolVersion version, const Packet& packet, std::string& out);
 
-/// Bytes that encode() would append: to be held against the peer's Maximum Packet Size before sending.
+// Bytes that encode() would append: to be held against the peer's Maximum Packet Size before sending.
+[[nodiscard]] std::size_t encoded_size(ProtocolVersion version, const Connack& connack);
 [[nodiscard]] std::size_t encoded_size(ProtocolVersion version, const Publish& publish);
 
 /// Sets or clears the DUP flag of a PUBLISH that was encoded earlier.

@@ -38,7 +38,7 @@ class ServerSessionTest : public ::testing::Test {
     }
     void attach(AttachOptions options = {}, Millis now = start) { session_.attach(options, now, out_); }
     bool ack(PacketType type, std::uint16_t packet_id, ReasonCode reason = ReasonCode::success) {
-        return session_.acknowledge({type, packet_id, reason, {}}, start, out_);
+        return session_.acknowledge({type, packet_id, reason, {}}, start, out_).completed;
     }
     /// What was sent since the last call, one word a packet: "p1!hi" is PUBLISH with id 1, DUP and that payload.
     std::vector<std::string> sent() {

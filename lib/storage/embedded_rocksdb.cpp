@@ -89,12 +89,7 @@ rocksdb::ColumnFamilyOptions rocks_family_options() {
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(RocksOptions options) {
     std::error_code error;
-    if (options.read_only && !std::filesystem::exists(options.directory + "/CURRENT", error)) {
-        return fail(ErrorCode::not_found, "there is nothing to read in the data directory", options.directory);
-    }
-    if (!options.read_only) {
-        std::filesystem::create_directories(options.directory, error);
-    }
+    std::filesystem::create_directories(options.directory, error);
     if (error) {
         return fail(ErrorCode::invalid_argument, "cannot create the data directory",
                     options.directory + ": " + error.message());
@@ -120,7 +115,7 @@ Result<void> RocksDatabase::open_database() {
         return opened;
     }
     for (const std::string& name : options_.families) {
-        if (options_.read_only || family(name) != nullptr) {
+        if (family(name) != nullptr) {
             continue;
         }
         if (const auto created = create_family(name); !created) {
@@ -138,10 +133,7 @@ Result<void> RocksDatabase::open_families(const std::vector<std::string>& names)
     }
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
-    const auto status =
-        options_.read_only
-            ? rocksdb::DB::OpenForReadOnly(database_options(options_), options_.directory, descriptors, &handles, &db)
-            : rocksdb::DB::Open(database_options(options_), options_.directory, descriptors, &handles, &db);
+    const auto status = rocksdb::DB::Open(database_options(options_), options_.directory, descriptors, &handles, &db);
     if (!status.ok()) {
         return open_error(status);
     }

@@ -27,7 +27,6 @@ struct RocksOptions {
     std::function<rocksdb::ColumnFamilyOptions(const std::string& family)> family_options{};
     std::size_t wal_bytes_max = 256U << 20U;  ///< over it the oldest memtables are flushed so that the log can go
     rocksdb::Env* env = nullptr;              ///< null: the real file system; else one with faults, for tests
-    bool read_only = false;  ///< as it is now, also while another process is writing; nothing is created
 };
 
 /// A RocksDB and its column families. Owned by one store; any thread, but for reopen(). Closing it flushes nothing:

@@ -3,24 +3,38 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
+#include "alerts/region_rules.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 
 namespace muster {
 namespace {
 
 constexpr Millis drain_timeout{5000};
+constexpr Millis retell_resolved{300'000};    ///< an end that may not have been told before a restart is told again
+constexpr std::size_t resolved_max = 10'000;  ///< incidents kept after their end: as many as the API lists
+constexpr Millis silence_step{2000};          ///< reports come once a second; less is no silence
 
 /// Every partition from its beginning, for nobody's group.
-Result<std::unique_ptr<Consumer>> reader_of(Bus& bus, std::string_view topic) {
+Result<std::unique_ptr<Consumer>> reader_of(Bus& bus, const std::vector<std::string_view>& topics) {
     ConsumerOptions options;
-    options.topics = {std::string(topic)};
+    options.topics.assign(topics.begin(), topics.end());
     return bus.consumer(std::move(options));
 }
+
+/// What is to be written, with its bytes.
+struct PendingRecord {
+    std::string key;
+    std::string value;
+    Timestamp time{};
+    bool tombstone = false;
+};
 
 }  // namespace
 
@@ -31,35 +45,45 @@ class Alerts::Worker final {
         : options_(std::move(options)),
           bus_(bus),
           clock_(clock),
-          rule_(options_.region_rule),
+          rules_(options_.tuning, options_.causes),
           opened_(metrics.counter("muster_alerts_incidents_total", "Incidents opened")),
           malformed_(metrics.counter("muster_alerts_poison_total", "Records that could not be read")),
           refused_(metrics.counter("muster_alerts_regions_refused_total", "Reports over the bound of regions")),
+          devices_refused_(metrics.counter("muster_alerts_devices_refused_total",
+                                           "Status documents over the bounds of devices, values or combinations")),
+          rules_refused_(metrics.counter("muster_alerts_rules_refused_total", "Rules over the bound of rules")),
           retries_(metrics.counter("muster_alerts_retries_total", "Attempts that the bus refused")),
           open_(metrics.gauge("muster_alerts_incidents_open", "Incidents that are open")),
-          regions_(metrics.gauge("muster_alerts_regions", "Regions whose counts are known")) {}
+          regions_(metrics.gauge("muster_alerts_regions", "Regions whose counts are known")),
+          devices_(metrics.gauge("muster_alerts_devices", "Devices whose status is known")),
+          cohorts_(metrics.gauge("muster_alerts_cohorts", "Combinations of attributes that occur")),
+          rule_count_(metrics.gauge("muster_alerts_rules", "Rules in force")) {}
 
     ~Worker() { stop(); }
 
     Result<void> start() {
-        for (const std::string_view name : {bus_topics::regions, bus_topics::alerts}) {
-            auto opened = bus_.open_topic({.name = std::string(name), .cleanup = TopicSpec::Cleanup::compacted});
+        for (const auto& [name, id] : {std::pair<std::string_view, TopicId*>{bus_topics::regions, nullptr},
+                                       {bus_topics::status, nullptr},
+                                       {bus_topics::rules, &rules_topic_},
+                                       {bus_topics::alerts, &topic_}}) {
+            const auto opened = bus_.open_topic(standard_topic(name));
             if (!opened) {
                 return tl::unexpected(opened.error());
             }
-            topic_ = *opened;
+            if (id != nullptr) {
+                *id = *opened;
+            }
         }
         ProducerOptions producer;
         producer.name = options_.name;
         producer_ = bus_.producer(std::move(producer));
-        for (const auto& [topic, consumer] :
-             {std::pair{bus_topics::alerts, &incidents_}, {bus_topics::regions, &reports_}}) {
-            auto made = reader_of(bus_, topic);
-            if (!made) {
-                return tl::unexpected(made.error());
-            }
-            *consumer = std::move(*made);
+        auto incidents = reader_of(bus_, {bus_topics::alerts});
+        auto inputs = reader_of(bus_, {bus_topics::rules, bus_topics::status, bus_topics::regions});
+        if (!incidents || !inputs) {
+            return tl::unexpected(!incidents ? incidents.error() : inputs.error());
         }
+        incidents_ = std::move(*incidents);
+        inputs_ = std::move(*inputs);
         thread_ = start_thread("alerts", [this] { run(); });
         return {};
     }
@@ -74,7 +98,7 @@ class Alerts::Worker final {
         }
         wakened_.notify_all();
         incidents_->wake();
-        reports_->wake();
+        inputs_->wake();
         thread_.join();
     }
 
@@ -82,7 +106,8 @@ class Alerts::Worker final {
     void run() {
         read_back();
         while (!stopping()) {
-            poll(*reports_, [this](const ConsumerRecord& record) { on_report(record); });
+            poll(*inputs_, [this](const ConsumerRecord& record) { on_record(record); });
+            look_for_silence();
             publish();
         }
         if (auto drained = producer_->drain(drain_timeout); !drained) {
@@ -90,23 +115,32 @@ class Alerts::Worker final {
         }
     }
 
-    /// What was open, and where every region stands, before anything is judged.
+    /// The rules, where every device and region stands, and what was open, before anything is judged.
     void read_back() {
         std::map<std::string, Incident> newest;
         while (!stopping() && !incidents_->caught_up()) {
             poll(*incidents_, [&](const ConsumerRecord& record) { keep_newest(record, newest); });
         }
+        rules_.set_judging(false);
+        put_rule(default_rule());
+        while (!stopping() && !inputs_->caught_up()) {
+            poll(*inputs_, [this](const ConsumerRecord& record) { on_record(record); });
+        }
+        write_file_rules();
         for (const auto& [id, incident] : newest) {
-            rule_.adopt(incident);
+            rules_.adopt(incident, changed_);
             if (incident.open) {
                 told_.insert(id);
+                notify(incident, true);
+            } else {
+                keep_resolved(incident);
+                if (*incident.resolved + retell_resolved > rules_.time()) {
+                    notify(incident, true);
+                }
             }
         }
-        rule_.set_judging(false);
-        while (!stopping() && !reports_->caught_up()) {
-            poll(*reports_, [this](const ConsumerRecord& record) { on_report(record); });
-        }
-        rule_.set_judging(true);
+        rules_.set_judging(true);
+        judging_ = true;
         publish();
     }
 
@@ -114,10 +148,20 @@ class Alerts::Worker final {
         auto incident = parse_incident(record.value);
         if (record.tombstone) {
             newest.erase(std::string(record.key));
-        } else if (incident) {
+        } else if (incident && (incident->open || incident->resolved)) {
             newest.insert_or_assign(incident->id, std::move(*incident));
         } else {
             malformed_.Increment();
+        }
+    }
+
+    void on_record(const ConsumerRecord& record) {
+        if (record.topic == bus_topics::status) {
+            on_status(record);
+        } else if (record.topic == bus_topics::regions) {
+            on_report(record);
+        } else {
+            on_rule(record);
         }
     }
 
@@ -125,8 +169,74 @@ class Alerts::Worker final {
         const auto report = parse_region_report(record.value);
         if (!report) {
             malformed_.Increment();
-        } else if (!rule_.on_report(*report, changed_)) {
+            return;
+        }
+        if (!rules_.on_report(*report, changed_)) {
             refused_.Increment();
+        }
+        if (judging_) {
+            reported_ = clock_.monotonic();
+        }
+    }
+
+    void on_status(const ConsumerRecord& record) {
+        if (record.tombstone) {
+            return rules_.on_device_gone(record.key);
+        }
+        if (const auto document = parse_status_document(record.value); !document) {
+            malformed_.Increment();
+        } else if (!rules_.on_status(*document)) {
+            devices_refused_.Increment();
+        }
+    }
+
+    void on_rule(const ConsumerRecord& record) {
+        if (record.tombstone) {
+            file_rules_.erase(std::string(record.key));
+            if (record.key == default_rule().name) {
+                put_rule(default_rule());  // the built-in one cannot be lost, only replaced
+            } else {
+                rules_.remove(record.key, changed_);
+            }
+            return;
+        }
+        const auto rule = parse_alert_rule(record.value);
+        if (!rule) {
+            malformed_.Increment();
+            return;
+        }
+        if (rule->origin == "file") {
+            file_rules_.insert(rule->name);
+        } else {
+            file_rules_.erase(rule->name);
+        }
+        put_rule(*rule);
+    }
+
+    void put_rule(const AlertRule& rule) {
+        if (!rules_.put(rule, changed_)) {
+            rules_refused_.Increment();
+        }
+    }
+
+    /// The file's rules are rules as any other; one that has gone from it goes.
+    void write_file_rules() {
+        for (const AlertRule& rule : options_.file_rules) {
+            send(rules_topic_, {.key = rule.name, .value = to_json(rule), .time = rules_.time()});
+            file_rules_.erase(rule.name);
+            put_rule(rule);
+        }
+        for (const std::string& gone : file_rules_) {
+            send(rules_topic_, {.key = gone, .value = {}, .time = rules_.time(), .tombstone = true});
+            rules_.remove(gone, changed_);
+        }
+        producer_->flush();
+    }
+
+    void look_for_silence() {
+        if (reported_) {
+            const Millis silence = clock_.monotonic() - *reported_;
+            rules_.on_silence(silence < silence_step ? Millis(0) : silence, changed_);
         }
     }
 
@@ -141,22 +251,52 @@ class Alerts::Worker final {
     void publish() {
         for (const Incident& incident : changed_) {
             tell(incident);
-            const std::string value = to_json(incident);
-            const ProducerRecord record{.key = incident.id, .value = value, .headers = {}, .time = time_of(incident)};
-            for (auto sent = producer_->send(topic_, record, 0); !sent; sent = producer_->send(topic_, record, 0)) {
-                complain("write an incident", sent.error());
-                if (stopping()) {
-                    return;
-                }
-                pause();
-            }
+            notify(incident, false);
+            send(topic_, {.key = incident.id, .value = to_json(incident), .time = time_of(incident)});
         }
         if (!changed_.empty()) {
             producer_->flush();
         }
         changed_.clear();
-        open_.Set(static_cast<double>(rule_.open_incidents().size()));
-        regions_.Set(static_cast<double>(rule_.sums().regions().size()));
+        open_.Set(static_cast<double>(told_.size()));
+        regions_.Set(static_cast<double>(rules_.sums().regions().size()));
+        devices_.Set(static_cast<double>(rules_.cohorts().devices()));
+        cohorts_.Set(static_cast<double>(rules_.cohorts().cells().size()));
+        rule_count_.Set(static_cast<double>(rules_.rules()));
+    }
+
+    /// Until the bus takes it, or the role is to stop.
+    void send(TopicId topic, const PendingRecord& pending) {
+        const ProducerRecord record{.key = pending.key,
+                                    .value = pending.value,
+                                    .headers = {},
+                                    .time = pending.time,
+                                    .tombstone = pending.tombstone};
+        for (auto sent = producer_->send(topic, record, 0); !sent; sent = producer_->send(topic, record, 0)) {
+            complain("write to the bus", sent.error());
+            if (stopping()) {
+                return;
+            }
+            pause();
+        }
+    }
+
+    void notify(const Incident& incident, bool adopted) {
+        if (incident.severity == "info") {
+            return;
+        }
+        for (const auto& notifier : options_.notifiers) {
+            notifier->on_incident(incident, adopted);
+        }
+    }
+
+    /// Over the bound the incident that ended first is forgotten.
+    void keep_resolved(const Incident& incident) {
+        resolved_.emplace(*incident.resolved, incident.id);
+        if (resolved_.size() > resolved_max) {
+            send(topic_, {.key = resolved_.begin()->second, .value = {}, .time = time_of(incident), .tombstone = true});
+            resolved_.erase(resolved_.begin());
+        }
     }
 
     static Timestamp time_of(const Incident& incident) {
@@ -166,6 +306,7 @@ class Alerts::Worker final {
     void tell(const Incident& incident) {
         if (!incident.open) {
             told_.erase(incident.id);
+            keep_resolved(incident);
             spdlog::info("alerts: {} has ended: {}", incident.id, incident.timeline.back().text);
         } else if (told_.insert(incident.id).second) {
             opened_.Increment();
@@ -195,19 +336,29 @@ class Alerts::Worker final {
     const AlertsOptions options_;
     Bus& bus_;
     const Clock& clock_;
-    RegionRule rule_;
+    RegionRules rules_;
     Counter& opened_;
     Counter& malformed_;
     Counter& refused_;
+    Counter& devices_refused_;
+    Counter& rules_refused_;
     Counter& retries_;
     Gauge& open_;
     Gauge& regions_;
+    Gauge& devices_;
+    Gauge& cohorts_;
+    Gauge& rule_count_;
     TopicId topic_ = 0;  ///< muster.alerts
+    TopicId rules_topic_ = 0;
+    bool judging_ = false;
+    std::optional<Millis> reported_;    ///< when the last report came that was judged
+    std::set<std::string> file_rules_;  ///< names on muster.rules that a rules file wrote
     std::unique_ptr<Producer> producer_;
     std::unique_ptr<Consumer> incidents_;
-    std::unique_ptr<Consumer> reports_;
+    std::unique_ptr<Consumer> inputs_;  ///< rules, status, regions
     std::vector<Incident> changed_;
-    std::set<std::string> told_;  ///< open incidents that were announced
+    std::set<std::pair<Timestamp, std::string>> resolved_;  ///< when it ended, and which: on muster.alerts
+    std::set<std::string> told_;                            ///< open incidents that were announced
     LogLimit log_;
 
     std::mutex mutex_;  ///< guards stopping_

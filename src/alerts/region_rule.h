@@ -2,79 +2,102 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "alerts/cause_rule.h"
 #include "alerts/region_sums.h"
-#include "alerts/report_clock.h"
+#include "contract/alert_rule.h"
 #include "contract/incident.h"
 
 namespace muster {
 
-struct RegionRuleOptions {
-    double raise_share = 0.10;         ///< DESIGN 3.4: offline share of a region above it …
-    Millis hold{10'000};               ///< … for so long …
-    std::int64_t population_min = 20;  ///< … with at least so many devices that count
-    double clear_share = 0.08;         ///< clears under it
-    double explained_share = 0.90;     ///< a child with so much of its parent's offline devices is the cause
-    double critical_share = 0.50;      ///< from here on it is critical
-    Millis update_interval{5000};      ///< figures of an open incident are written again at most so often
+/// What all rules on regions have in common.
+struct RegionRuleTuning {
+    double critical_share = 0.50;  ///< from here on a share is critical
+    Millis update_interval{5000};  ///< figures of an open incident are written again at most so often
 };
 
-/// The rule on the offline share of regions, and the incidents that it makes: one cause is one incident. Pure: time is
-/// that of the reports. Owned by the alerts role; one thread.
+/// The time of a judgement, from the reports.
+struct RuleMoment {
+    std::int64_t elapsed_ms = 0;  ///< for durations
+    Timestamp time{};             ///< for what is shown
+    bool all = false;             ///< every region is looked at, not only those that were reported since the last time
+};
+
+/// One rule on regions, and the incidents that it makes: one cause is one incident. Pure: time is passed in. Owned by
+/// RegionRules; one thread.
 ///
-/// A region breaches when its share was above raise_share for `hold`, until it is under clear_share. Of the breaching
-/// regions on one path only one gives its name: the top one, or, as long as a single child explains it, that child.
-/// An incident is widened to a region above it when that becomes the cause, takes in other incidents on its path, and
-/// ends when nothing within its region breaches any more. It is never narrowed: its name is how far it got.
+/// A region breaches when its value was above `raise` for `for_s`, until it is under `clear`. What an incident of
+/// CauseRule explains is left out. Of the breaching regions on one path only one gives its name: the top one, or, as
+/// long as a single child explains it (what is left without it would raise nothing), that child. An incident is widened
+/// to a region above it when that becomes the cause, takes in other incidents on its path, and ends when nothing within
+/// its region breaches any more. It is never narrowed: its name is how far it got. Before it opens, CauseRule is asked
+/// what the lost devices have in common.
 class RegionRule final {
  public:
-    static constexpr std::string_view name = "region_offline_share";
-    static constexpr std::size_t timeline_max = 64;  ///< entries of an incident; later ones replace the last
+    static constexpr std::size_t incidents_max = 1024;  ///< open at one time
 
-    explicit RegionRule(RegionRuleOptions options = {}) : options_(options) {}
+    /// `sums` and `causes` outlive it.
+    RegionRule(AlertRule rule, RegionRuleTuning tuning, RegionSums& sums, CauseRule& causes);
 
     /// An incident that an earlier run left open goes on.
-    void adopt(const Incident& incident);
-    /// While false reports are only summed: what the bus kept from before says nothing about how long anything lasted.
-    void set_judging(bool judging) { judging_ = judging; }
-    /// Appends to `changed` the incidents that opened, changed or ended. False: the report could not be used.
-    bool on_report(const RegionReport& report, std::vector<Incident>& changed);
+    void adopt(const Incident& incident, const RuleMoment& moment);
+    /// Appends to `changed` the incidents that opened, changed or ended.
+    void judge(const RuleMoment& moment, std::vector<Incident>& changed);
+    /// The rule as it is from now on: its open incidents go on under it.
+    void replace(AlertRule rule) { rule_ = std::move(rule); }
+    /// The rule is no more: ends its incidents.
+    void end(const RuleMoment& moment, std::vector<Incident>& changed);
 
+    [[nodiscard]] const AlertRule& rule() const { return rule_; }
     [[nodiscard]] const std::vector<Incident>& open_incidents() const { return open_; }
-    [[nodiscard]] const RegionSums& sums() const { return sums_; }
 
  private:
     struct Breach {
-        std::int64_t since_ms = 0;  ///< elapsed time at which the share passed raise_share
+        std::int64_t since_ms = 0;  ///< elapsed time at which the value passed `raise`
         Timestamp crossed{};
-        bool lasts = false;  ///< it has lasted for `hold`
+        bool lasts = false;  ///< it has lasted for `for_s`
+    };
+    /// What the rule makes of a region's counts.
+    struct Figures {
+        double value = 0;
+        std::int64_t members = 0;
+        std::int64_t population = 0;
     };
 
-    void judge(std::vector<Incident>& changed);
-    void judge_region(const std::string& region, const RegionCounts& counts);
-    [[nodiscard]] bool breaches(std::string_view region) const;
+    [[nodiscard]] bool is_of_offline() const;
+    [[nodiscard]] Figures figures_of(std::string_view region, const RegionCounts& counts) const;
+    [[nodiscard]] Figures figures_of(std::string_view region) const;
+    [[nodiscard]] double value_of(const Figures& figures) const;
+    [[nodiscard]] bool explains(const Figures& part, const Figures& whole) const;
+    void judge_region(const std::string& region, const RegionCounts& counts, const RuleMoment& moment);
     [[nodiscard]] bool anything_breaches_within(std::string_view region) const;
-    [[nodiscard]] std::vector<std::string> causes() const;
-    [[nodiscard]] std::string deepest_explanation(std::string_view region) const;
-    void attribute(const std::string& cause, std::vector<Incident>& changed);
-    void open(const std::string& region, std::vector<Incident>& changed);
-    void widen(Incident& incident, const std::string& region);
-    void resolve(Incident& incident, std::string text, std::vector<Incident>& changed);
-    void refresh(Incident& incident);
-    void refresh_all(std::vector<Incident>& changed);
-    void note(Incident& incident, Timestamp time, std::string text) const;
+    [[nodiscard]] std::vector<std::string> causes();
+    [[nodiscard]] std::string deepest_explanation(std::string_view region);
+    void attribute(const std::string& cause, const RuleMoment& moment, std::vector<Incident>& changed);
+    void open(std::string region, const RuleMoment& moment, std::vector<Incident>& changed);
+    [[nodiscard]] std::string settled(std::string region, const Attribution& found) const;
+    void widen(Incident& incident, const std::string& region, const RuleMoment& moment);
+    void resolve(Incident& incident, std::string_view text, const RuleMoment& moment, std::vector<Incident>& changed);
+    void refresh(Incident& incident, const RuleMoment& moment);
+    void refresh_all(const RuleMoment& moment, std::vector<Incident>& changed);
+    void rename(Incident& incident, const std::string& region) const;
+    void claim(const Incident& incident, std::optional<Timestamp> since);
+    void unclaim(const Incident& incident);
+    [[nodiscard]] std::vector<Incident::SharedAttribute> shared_by(const Incident& incident) const;
+    [[nodiscard]] std::string_view doing() const;
 
-    RegionRuleOptions options_;
-    RegionSums sums_;
-    ReportClock clock_;
-    bool judging_ = true;
-    std::int64_t judged_at_ms_ = 0;
+    AlertRule rule_;
+    const RegionRuleTuning tuning_;
+    RegionSums& sums_;
+    CauseRule& causes_;
     std::int64_t refreshed_at_ms_ = 0;
     std::map<std::string, Breach, std::less<>> breaches_;
-    std::vector<Incident> open_;  ///< by the time of opening
+    std::vector<Incident> open_;                                   ///< by the time of opening
+    std::map<std::string, Cohorts::ClaimId, std::less<>> claims_;  ///< by incident
 };
 
 }  // namespace muster

@@ -1,19 +1,21 @@
-#include "alerts/region_rule.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "alerts/region_rules.h"
 
 namespace muster {
 namespace {
 
 /// Regions of two partitions whose counts a test sets; each second both report.
 struct RegionRuleTest : testing::Test {
+    void SetUp() override { EXPECT_TRUE(rule.put(default_rule(), changed)); }
     void set(const std::string& region, std::int64_t offline, std::int64_t population) {
         counts[region].countable = population;
         counts[region].countable_offline = offline;
     }
     /// Lets seconds pass. The counts are split over the partitions.
-    void pass(int seconds) {
+    void pass(int seconds) { pass_on(rule, seconds); }
+    void pass_on(RegionRules& judge, int seconds) {
         for (int i = 0; i < seconds; ++i) {
             now += Seconds(1);
             for (std::int32_t partition = 0; partition < 2; ++partition) {
@@ -22,14 +24,14 @@ struct RegionRuleTest : testing::Test {
                     part.countable = partition == 0 ? whole.countable / 2 : whole.countable - whole.countable / 2;
                     part.countable_offline = partition == 0 ? whole.countable_offline / 2
                                                             : whole.countable_offline - whole.countable_offline / 2;
-                    EXPECT_TRUE(rule.on_report({partition, region, now + skew * partition, part}, changed));
+                    EXPECT_TRUE(judge.on_report({partition, region, now + skew * partition, part}, changed));
                 }
             }
         }
     }
     [[nodiscard]] std::vector<std::string> open_regions() const {
         std::vector<std::string> regions;
-        for (const Incident& incident : rule.open_incidents()) {
+        for (const std::vector<Incident> open = rule.open_incidents(); const Incident& incident : open) {
             regions.push_back(incident.region);
         }
         return regions;
@@ -43,7 +45,7 @@ struct RegionRuleTest : testing::Test {
         return ids.size();
     }
 
-    RegionRule rule;
+    RegionRules rule;
     std::map<std::string, RegionCounts> counts{{"", {}}};
     std::vector<Incident> changed;
     Timestamp now = from_epoch_ms(1'700'000'000'000);
@@ -61,7 +63,7 @@ TEST_F(RegionRuleTest, opens_when_more_than_a_tenth_is_offline_for_ten_seconds) 
     EXPECT_THAT(open_regions(), IsEmpty());
     pass(2);
     ASSERT_THAT(open_regions(), ElementsAre("in"));
-    const Incident& incident = rule.open_incidents()[0];
+    const Incident incident = rule.open_incidents()[0];
     EXPECT_EQ(incident.members, 11);
     EXPECT_EQ(incident.population, 100);
     EXPECT_GE(incident.opened - incident.threshold_crossed, Millis(10'000));
@@ -207,17 +209,18 @@ TEST_F(RegionRuleTest, an_adopted_incident_goes_on_and_is_not_opened_again) {
     pass(12);
     const Incident before = rule.open_incidents()[0];
 
-    rule = RegionRule();
     changed.clear();
-    rule.adopt(before);
-    rule.set_judging(false);
-    pass(1);
-    rule.set_judging(true);
-    pass(20);
-    EXPECT_THAT(open_regions(), ElementsAre("in"));
-    EXPECT_EQ(rule.open_incidents()[0].id, before.id);
+    RegionRules restarted;
+    EXPECT_TRUE(restarted.put(default_rule(), changed));
+    restarted.adopt(before, changed);
+    restarted.set_judging(false);
+    pass_on(restarted, 1);
+    restarted.set_judging(true);
+    pass_on(restarted, 20);
+    ASSERT_EQ(restarted.open_incidents().size(), 1U);
+    EXPECT_EQ(restarted.open_incidents()[0].id, before.id);
     set("in", 0, 100);
-    pass(2);
+    pass_on(restarted, 2);
     ASSERT_FALSE(changed.empty());
     EXPECT_EQ(changed.back().id, before.id);
     EXPECT_FALSE(changed.back().open);

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "contract/region_counts.h"
 
@@ -22,8 +22,10 @@ class RegionSums final {
     struct Region {
         RegionCounts sum;
         std::unordered_map<std::int32_t, RegionCounts> partitions;
+        bool changed = false;
     };
     using Regions = std::map<std::string, Region, std::less<>>;
+    using Visit = FunctionRef<void(const std::string&, const RegionCounts&)>;
 
     /// False over regions_max: the report was not used.
     bool on_report(const RegionReport& report);
@@ -34,9 +36,16 @@ class RegionSums final {
     [[nodiscard]] RegionCounts counts(std::string_view region) const;
     /// The regions one level below.
     void for_each_child(std::string_view region, FunctionRef<void(std::string_view, const RegionCounts&)> visit) const;
+    /// The region and everything below it.
+    void for_each_within(std::string_view region, Visit visit) const;
+    /// Of these, those reported since forget_changes(), each once. Regions of one call ascend by path.
+    void for_each_changed_within(std::string_view region, Visit visit);
+    void forget_changes();
 
  private:
     Regions regions_;
+    std::vector<Regions::iterator> changed_;
+    bool changed_sorted_ = true;
 };
 
 }  // namespace muster

@@ -11,16 +11,25 @@
 #include "api/change_requests.h"
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
+#include "api/explain_queries.h"
 #include "api/fleet_queries.h"
+#include "api/history_queries.h"
 #include "api/http_server.h"
 #include "api/incident_feed.h"
 #include "api/json_writer.h"
 #include "api/live.h"
+#include "api/past_queries.h"
+#include "api/policy_book.h"
+#include "api/policy_requests.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
+#include "api/rule_book.h"
+#include "api/rule_routes.h"
+#include "api/slow_lane.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "contract/identity.h"
 
 namespace muster {
 namespace {
@@ -82,12 +91,16 @@ struct Api::Parts {
           MetricRegistry& registry, const Clock& wall)
         : options(std::move(given)),
           status(status_store),
+          history_store(history),
           metrics(registry),
           clock(wall),
           incidents(options.incidents_max),
           rates(registry, wall),
           fleet({status_store, incidents, rates, options.pipeline, wall, options.version}),
           devices({status_store, history, documents, wall}),
+          slow(registry),
+          past(history, slow),
+          histories(history, status_store, slow, wall),
           live({options.live_sessions_max, options.version}, fleet, devices, registry, wall) {}
 
     Result<void> start(Bus& bus, const ListenAddress& listen);
@@ -97,6 +110,7 @@ struct Api::Parts {
 
     ApiOptions options;
     StatusStore& status;
+    HistoryStore& history_store;
     MetricRegistry& metrics;
     const Clock& clock;
     std::string address;  ///< as it stands in a URL
@@ -105,10 +119,18 @@ struct Api::Parts {
     FleetRates rates;
     FleetQueries fleet;
     DeviceQueries devices;
+    SlowLane slow;
+    PastQueries past;
+    HistoryQueries histories;
     LiveStream live;
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
     std::unique_ptr<ChangeRequests> changes;
+    std::unique_ptr<PolicyBook> policy;
+    std::unique_ptr<PolicyRequests> policy_requests;
+    std::unique_ptr<ExplainQueries> explanations;
+    std::unique_ptr<RuleBook> rules;
+    std::unique_ptr<RuleRoutes> rule_routes;
     std::unique_ptr<Dispatcher> dispatcher;
     std::atomic<bool> pipeline_seen{false};
     Pacer pacer;
@@ -144,6 +166,20 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     }
     channel = std::move(*requests);
     changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
+    auto book = PolicyBook::start(bus, *channel, metrics);
+    if (!book) {
+        return tl::unexpected(book.error());
+    }
+    policy = std::move(*book);
+    policy_requests = std::make_unique<PolicyRequests>(*policy, *audit, clock, options.make_token);
+    explanations = std::make_unique<ExplainQueries>(ExplainSources{
+        status, history_store, incidents, *policy, options.pipeline, options.accuracy, clock, bus.partitions()});
+    auto rule_book = RuleBook::start(options.name, bus, metrics, clock);
+    if (!rule_book) {
+        return tl::unexpected(rule_book.error());
+    }
+    rules = std::move(*rule_book);
+    rule_routes = std::make_unique<RuleRoutes>(*rules, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
 
@@ -158,6 +194,8 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     };
     callbacks.on_upgrade = [this](const HttpRequest& request) { return dispatcher->on_upgrade(request); };
     callbacks.on_bad_request = [this](unsigned code) { return dispatcher->on_bad_request(code); };
+    callbacks.run_aside = [this](std::function<void()> work) { return slow.post(std::move(work)); };
+    slow.start();
     auto listening = HttpServer::start(std::move(server_options), std::move(callbacks), metrics);
     if (!listening) {
         return tl::unexpected(listening.error());
@@ -167,6 +205,9 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
 
     watch = status.watch(
         [this](const StatusDocument& document) {
+            if (is_canary(document.id)) {
+                return;  // they are for measuring, not for looking at
+            }
             rates.on_transition(document);
             live.on_transition(document);
         },
@@ -182,7 +223,12 @@ std::vector<Route> Api::Parts::routes() {
     std::vector<Route> table;
     fleet.add_routes(table);
     devices.add_routes(table);
+    past.extend_routes(table);
+    histories.add_routes(table);
     changes->add_routes(table);
+    policy_requests->add_routes(table);
+    explanations->add_routes(table);
+    rule_routes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
     };
@@ -214,6 +260,12 @@ HttpResponse Api::Parts::ready() {
     if (!feed->is_ready()) {
         reasons.emplace_back("incidents are still being read");
     }
+    if (!policy->is_ready()) {
+        reasons.emplace_back("the fleet's policy is still being read");
+    }
+    if (!rules->is_ready()) {
+        reasons.emplace_back("rules are still being read");
+    }
     if (!channel->is_ready()) {
         reasons.emplace_back("replies from the bus cannot be received yet");
     }
@@ -242,9 +294,17 @@ void Api::Parts::stop() {
     if (server) {
         server->stop();
     }
-    // What waits for a reply holds its connection: it must let go before the connections' server is destroyed.
+    // What waits for a reply or for its turn holds its connection: it must let go before the connections' server is
+    // destroyed.
+    slow.stop();
     if (channel) {
         channel->stop();
+    }
+    if (policy) {
+        policy->stop();
+    }
+    if (rules) {
+        rules->stop();
     }
     if (feed) {
         feed->stop();

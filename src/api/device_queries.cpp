@@ -1,5 +1,7 @@
 #include "api/device_queries.h"
 
+#include <charconv>
+
 #include <fmt/format.h>
 
 #include "api/json_writer.h"
@@ -11,13 +13,14 @@
 namespace muster {
 namespace {
 
-constexpr std::int64_t time_max_ms = 253'402'300'799'999;  // the end of the year 9999
 constexpr std::size_t metric_name_bytes_max = 128;
 constexpr std::size_t metrics_max = 32;
 constexpr std::size_t points_max = 10'000;
+constexpr std::size_t transitions_max = 10'000;
+constexpr std::size_t transitions_ahead = 32;
 constexpr Millis default_span = std::chrono::hours(24);
 constexpr std::string_view state_words = "online, offline, unknown or never_seen";
-constexpr std::string_view overlay_words = "flapping, sleeping or maintenance";
+constexpr std::string_view overlay_words = "flapping, sleeping, maintenance or contested";
 
 std::optional<Timestamp> known(Timestamp time) {
     return time == Timestamp{} ? std::nullopt : std::optional(time);
@@ -81,25 +84,79 @@ Result<std::string> device_of(const ApiRequest& request) {
     return request.parameters[0];
 }
 
-struct Span {
-    Timestamp from{};
-    Timestamp to{};
-};
+/// When the session that ended with `transitions[ended]` had begun: the oldest of the entries before it, which come
+/// after it in the list, that belong to the same session. Entries between are changes of overlays.
+std::optional<Timestamp> session_start(const std::vector<Transition>& transitions, std::size_t ended) {
+    std::optional<Timestamp> start;
+    for (std::size_t i = ended + 1; i < transitions.size(); ++i) {
+        if (transitions[i].state != PresenceState::online || transitions[i].epoch != transitions[ended].epoch) {
+            break;
+        }
+        start = transitions[i].time;
+    }
+    return transitions[ended].state == PresenceState::online ? std::nullopt : start;
+}
 
-/// from and to; by default the 24 hours before now. An absent `to` takes in what happened in this very millisecond.
-Span read_span(QueryReader& reader, Timestamp now) {
-    const auto to = reader.optional_integer("to", 1, time_max_ms);
-    const auto from = reader.optional_integer("from", 0, time_max_ms);
-    Span span;
-    span.to = to ? from_epoch_ms(*to) : now + Millis(1);
-    span.from = from ? from_epoch_ms(*from) : span.to - default_span;
+/// The first `shown` of them.
+void write_transitions(JsonWriter& writer, const std::vector<Transition>& transitions, std::size_t shown) {
+    for (std::size_t i = 0; i < shown; ++i) {
+        const Transition& transition = transitions[i];
+        const auto start = session_start(transitions, i);
+        writer.begin_object()
+            .member("time", transition.time)
+            .member("state", name_of(transition.state))
+            .member("cause", name_of(transition.cause))
+            .member("epoch", transition.epoch)
+            .member("gateway", transition.gateway)
+            .member("region", transition.region)
+            .key("overlays")
+            .raw(overlays_json(transition.overlays))
+            .member("detected_in_ms", transition.detected_in_ms)
+            .member("session_s",
+                    start ? std::optional(std::chrono::floor<Seconds>(transition.time - *start).count()) : std::nullopt)
+            .end_object();
+    }
+}
+
+/// Where a page of transitions ended: "time:offset".
+std::string transition_cursor(const Transition& last) {
+    return encode_cursor(fmt::format("{}:{}", to_epoch_ms(last.time), last.offset));
+}
+
+/// Makes `query` end where the page before did.
+Result<void> continue_after(std::string_view cursor, TransitionQuery& query) {
+    const auto text = decode_cursor(cursor);
+    std::int64_t time_ms = 0;
+    std::int64_t offset = 0;
+    const auto colon = text ? std::min(text->find(':'), text->size()) : 0;
+    const auto is_number = [](std::string_view digits, std::int64_t& value) {
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return error == std::errc() && end == digits.data() + digits.size();
+    };
+    if (!text || !is_number(std::string_view(*text).substr(0, colon), time_ms) || colon == text->size() ||
+        !is_number(std::string_view(*text).substr(colon + 1), offset)) {
+        return fail(ErrorCode::malformed, "cursor must be the next_cursor of an earlier page");
+    }
+    query.to = std::min(query.to, from_epoch_ms(time_ms));
+    query.to_offset = query.to == from_epoch_ms(time_ms) ? offset : 0;
+    return {};
+}
+
+}  // namespace
+
+TimeSpan read_span(QueryReader& reader, Timestamp now) {
+    const auto to = reader.time("to");
+    const auto from = reader.time("from");
+    TimeSpan span;
+    span.to = to.value_or(now + Millis(1));
+    span.from = from.value_or(span.to - default_span);
     if (span.from >= span.to) {
         reader.refuse("from", "before to");
     }
     return span;
 }
 
-std::vector<std::string> split(std::string_view list) {
+std::vector<std::string> split_list(std::string_view list) {
     std::vector<std::string> out;
     while (!list.empty()) {
         const std::string_view item = list.substr(0, list.find(','));
@@ -124,45 +181,27 @@ void append_csv_field(std::string& out, std::string_view text) {
     out.push_back('"');
 }
 
-/// When the session that ended with `transitions[ended]` had begun: the oldest of the entries before it, which come
-/// after it in the list, that belong to the same session. Entries between are changes of overlays.
-std::optional<Timestamp> session_start(const std::vector<Transition>& transitions, std::size_t ended) {
-    std::optional<Timestamp> start;
-    for (std::size_t i = ended + 1; i < transitions.size(); ++i) {
-        if (transitions[i].state != PresenceState::online || transitions[i].epoch != transitions[ended].epoch) {
-            break;
-        }
-        start = transitions[i].time;
+DevicePageRequest read_device_page(QueryReader& reader) {
+    DevicePageRequest page;
+    page.filter.state = reader.word("state", &presence_state_from, state_words);
+    page.filter.overlay = reader.word("overlay", &overlay_from, overlay_words);
+    page.filter.region = reader.text("region", 128);
+    page.filter.model = reader.text("model", 128);
+    page.filter.id_prefix = reader.text("q", device_id_bytes_max);
+    page.limit = static_cast<std::size_t>(reader.integer("limit", 100, 1, 1000));
+    const std::string cursor = reader.text("cursor", 512);
+    if (!page.filter.region.empty() && !is_valid_region(page.filter.region)) {
+        reader.refuse("region", "a path such as in/karnataka/ka-04");
     }
-    return transitions[ended].state == PresenceState::online ? std::nullopt : start;
+    page.after = cursor.empty() ? Result<std::string>("") : decode_cursor(cursor);
+    return page;
 }
-
-void write_transitions(JsonWriter& writer, const std::vector<Transition>& transitions) {
-    for (std::size_t i = 0; i < transitions.size(); ++i) {
-        const Transition& transition = transitions[i];
-        const auto start = session_start(transitions, i);
-        writer.begin_object()
-            .member("time", transition.time)
-            .member("state", name_of(transition.state))
-            .member("cause", name_of(transition.cause))
-            .member("epoch", transition.epoch)
-            .member("gateway", transition.gateway)
-            .key("overlays")
-            .raw(overlays_json(transition.overlays))
-            .member("detected_in_ms", transition.detected_in_ms)
-            .member("session_s",
-                    start ? std::optional(std::chrono::floor<Seconds>(transition.time - *start).count()) : std::nullopt)
-            .end_object();
-    }
-}
-
-}  // namespace
 
 std::string overlays_json(Overlays overlays) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_array();
-    for (const Overlay overlay : {Overlay::flapping, Overlay::sleeping, Overlay::maintenance}) {
+    for (const Overlay overlay : all_overlays) {
         if (has(overlays, overlay)) {
             writer.value(name_of(overlay));
         }
@@ -193,7 +232,8 @@ Result<std::optional<std::string>> DeviceQueries::device(std::string_view id) co
 }
 
 Result<std::optional<std::int64_t>> DeviceQueries::matched(const DeviceFilter& filter) const {
-    if (!filter.model.empty() || !filter.id_prefix.empty() || (filter.state && filter.overlay)) {
+    if (!filter.model.empty() || !filter.id_prefix.empty() || (filter.state && filter.overlay) ||
+        filter.overlay == Overlay::contested) {
         return std::nullopt;  // counting would mean a scan
     }
     const auto counts = sources_.status.counts(filter.region);
@@ -223,24 +263,14 @@ Result<std::optional<std::int64_t>> DeviceQueries::matched(const DeviceFilter& f
 
 HttpResponse DeviceQueries::get_devices(const ApiRequest& request) const {
     QueryReader reader(request.query);
-    DeviceFilter filter;
-    filter.state = reader.word("state", &presence_state_from, state_words);
-    filter.overlay = reader.word("overlay", &overlay_from, overlay_words);
-    filter.region = reader.text("region", 128);
-    filter.model = reader.text("model", 128);
-    filter.id_prefix = reader.text("q", device_id_bytes_max);
-    const auto limit = static_cast<std::size_t>(reader.integer("limit", 100, 1, 1000));
-    const std::string cursor = reader.text("cursor", 512);
-    if (!filter.region.empty() && !is_valid_region(filter.region)) {
-        reader.refuse("region", "a path such as in/karnataka/ka-04");
-    }
-    const auto after = cursor.empty() ? Result<std::string>("") : decode_cursor(cursor);
+    (void)reader.time("at");  // PastQueries answers where there is one
+    const DevicePageRequest asked = read_device_page(reader);
     const auto valid = reader.finish();
-    if (!valid || !after) {
-        return problem(!valid ? valid.error() : after.error());
+    if (!valid || !asked.after) {
+        return problem(!valid ? valid.error() : asked.after.error());
     }
-    const auto page = sources_.status.list(filter, *after, limit);
-    const auto count = matched(filter);
+    const auto page = sources_.status.list(asked.filter, *asked.after, asked.limit);
+    const auto count = matched(asked.filter);
     if (!page || !count) {
         return problem(!page ? page.error() : count.error());
     }
@@ -281,12 +311,12 @@ Result<HistoryQuery> DeviceQueries::history_query(const ApiRequest& request) con
         return tl::unexpected(id.error());
     }
     QueryReader reader(request.query);
-    const Span span = read_span(reader, sources_.clock.now());
+    const TimeSpan span = read_span(reader, sources_.clock.now());
     HistoryQuery query;
     query.device = std::move(*id);
     query.from = span.from;
     query.to = span.to;
-    query.metrics = split(reader.text("metrics", metrics_max * (metric_name_bytes_max + 1)));
+    query.metrics = split_list(reader.text("metrics", metrics_max * (metric_name_bytes_max + 1)));
     query.points_max = static_cast<std::size_t>(reader.integer("points", 500, 1, points_max));
     if (query.metrics.size() > metrics_max) {
         reader.refuse("metrics", "at most 32 names");
@@ -320,12 +350,15 @@ HttpResponse DeviceQueries::get_history(const ApiRequest& request) const {
         .member("from", query->from)
         .member("to", query->to)
         .member("resolution", result->resolution)
+        .member("step_ms", result->step.count())
+        .member("damaged_chunks", result->damaged_chunks)
         .key("series")
         .begin_array();
     for (const HistorySeries& series : result->series) {
         writer.begin_object()
             .member("metric", series.metric)
             .member("unit", unit_of(series.metric))
+            .member("completeness", series.completeness)
             .key("points")
             .begin_array();
         for (const HistoryPoint& point : series.points) {
@@ -334,6 +367,8 @@ HttpResponse DeviceQueries::get_history(const ApiRequest& request) const {
                 .value(point.average)
                 .value(point.minimum)
                 .value(point.maximum)
+                .value(point.samples)
+                .value(point.completeness)
                 .end_array();
         }
         writer.end_array().end_object();
@@ -367,21 +402,30 @@ HttpResponse DeviceQueries::get_history_csv(const ApiRequest& request) const {
 HttpResponse DeviceQueries::get_transitions(const ApiRequest& request) const {
     const auto id = device_of(request);
     QueryReader reader(request.query);
-    const Span span = read_span(reader, sources_.clock.now());
-    const auto limit = static_cast<std::size_t>(reader.integer("limit", 500, 1, 10'000));
-    const auto valid = reader.finish();
+    const TimeSpan span = read_span(reader, sources_.clock.now());
+    const auto limit = static_cast<std::size_t>(reader.integer("limit", 500, 1, transitions_max));
+    const std::string cursor = reader.text("cursor", 512);
+    auto valid = reader.finish();
     if (!id || !valid) {
         return problem(!id ? id.error() : valid.error());
     }
-    const auto transitions = sources_.history.transitions(*id, span.from, span.to, limit);
+    TransitionQuery query{.device = *id, .from = span.from, .to = span.to};
+    // A few more than asked for tell whether there are more, and when the page's oldest sessions had begun.
+    query.limit = std::min(limit + transitions_ahead, transitions_max);
+    valid = cursor.empty() ? Result<void>() : continue_after(cursor, query);
+    const auto transitions = valid.and_then([&] { return sources_.history.transitions(query); });
     if (!transitions) {
         return problem(transitions.error());
     }
+    const std::size_t shown = std::min(limit, transitions->size());
+    const bool more = transitions->size() > shown || transitions->size() == transitions_max;
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().key("transitions").begin_array();
-    write_transitions(writer, *transitions);
-    writer.end_array().end_object();
+    write_transitions(writer, *transitions, shown);
+    writer.end_array()
+        .member("next_cursor", more ? std::optional(transition_cursor((*transitions)[shown - 1])) : std::nullopt)
+        .end_object();
     return json_response(std::move(out));
 }
 

@@ -48,6 +48,26 @@ class DeviceQueries final {
     DeviceSources sources_;
 };
 
+/// Which page of which devices a request asks for.
+struct DevicePageRequest {
+    DeviceFilter filter;
+    std::size_t limit = 0;
+    Result<std::string> after;  ///< the id to continue after; an error when the cursor is none
+};
+[[nodiscard]] DevicePageRequest read_device_page(QueryReader& reader);
+
+/// A span of time that a request asks for.
+struct TimeSpan {
+    Timestamp from{};
+    Timestamp to{};
+};
+/// from and to; by default the 24 hours before now. An absent `to` takes in what happened in this very millisecond.
+[[nodiscard]] TimeSpan read_span(QueryReader& reader, Timestamp now);
+
+/// The items of a comma-separated list.
+[[nodiscard]] std::vector<std::string> split_list(std::string_view list);
+/// A quoted CSV field, RFC 4180, that no spreadsheet takes for a formula.
+void append_csv_field(std::string& out, std::string_view text);
 /// Overlay names as a JSON array.
 [[nodiscard]] std::string overlays_json(Overlays overlays);
 

@@ -8,19 +8,6 @@
 namespace muster {
 namespace {
 
-void write_counts(JsonWriter& writer, const RegionCounts& counts) {
-    writer.begin_object()
-        .member("total", counts.total())
-        .member("online", counts.online)
-        .member("offline", counts.offline)
-        .member("unknown", counts.unknown)
-        .member("never_seen", counts.never_seen)
-        .member("flapping", counts.flapping)
-        .member("sleeping", counts.sleeping)
-        .member("maintenance", counts.maintenance)
-        .end_object();
-}
-
 std::string_view parent_of(std::string_view region) {
     const auto slash = region.rfind('/');
     return slash == std::string_view::npos ? std::string_view{} : region.substr(0, slash);
@@ -48,7 +35,7 @@ void write_region(JsonWriter& writer, const std::string& region, const RegionCou
 }
 
 std::size_t minutes_of(QueryReader& reader) {
-    return static_cast<std::size_t>(reader.integer("minutes", 60, 1, FleetSeries::minutes_max));
+    return static_cast<std::size_t>(reader.integer("minutes", 60, 1, RecentSeries::minutes_max));
 }
 
 enum class Which : std::uint8_t { open, all };
@@ -58,6 +45,19 @@ std::optional<Which> which_from(std::string_view word) {
 }
 
 }  // namespace
+
+void write_counts(JsonWriter& writer, const RegionCounts& counts) {
+    writer.begin_object()
+        .member("total", counts.total())
+        .member("online", counts.online)
+        .member("offline", counts.offline)
+        .member("unknown", counts.unknown)
+        .member("never_seen", counts.never_seen)
+        .member("flapping", counts.flapping)
+        .member("sleeping", counts.sleeping)
+        .member("maintenance", counts.maintenance)
+        .end_object();
+}
 
 FleetQueries::FleetQueries(FleetSources sources) : sources_(std::move(sources)), started_(sources_.clock.now()) {}
 
@@ -145,7 +145,7 @@ std::string FleetQueries::regions_body(std::string_view array) const {
 
 void FleetQueries::sample(Timestamp now) {
     if (now >= fleet_due_) {
-        fleet_due_ = std::chrono::floor<Seconds>(now) + FleetSeries::fleet_step;
+        fleet_due_ = std::chrono::floor<Seconds>(now) + RecentSeries::fleet_step;
         if (const auto counts = sources_.status.counts("")) {
             const auto rates = sources_.rates.snapshot();
             series_.add({now, *counts, pipeline().records_per_s, rates.connects_per_min,
@@ -153,7 +153,7 @@ void FleetQueries::sample(Timestamp now) {
         }
     }
     if (now >= regions_due_) {
-        regions_due_ = std::chrono::floor<Seconds>(now) + FleetSeries::regions_step;
+        regions_due_ = std::chrono::floor<Seconds>(now) + RecentSeries::regions_step;
         if (const auto regions = sources_.status.regions()) {
             series_.add_regions(now, *regions);
         }
@@ -161,7 +161,9 @@ void FleetQueries::sample(Timestamp now) {
 }
 
 HttpResponse FleetQueries::get_fleet(const ApiRequest& request) {
-    if (const auto valid = QueryReader(request.query).finish(); !valid) {
+    QueryReader reader(request.query);
+    (void)reader.time("at");  // PastQueries answers where there is one
+    if (const auto valid = reader.finish(); !valid) {
         return problem(valid.error());
     }
     return json_or_problem(fleet());

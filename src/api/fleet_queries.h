@@ -4,9 +4,10 @@
 #include <string>
 
 #include "api/fleet_rates.h"
-#include "api/fleet_series.h"
 #include "api/incident_feed.h"
+#include "api/json_writer.h"
 #include "api/pipeline_health.h"
+#include "api/recent_series.h"
 #include "api/router.h"
 #include "base/time.h"
 #include "status/status_store.h"
@@ -53,9 +54,12 @@ class FleetQueries final {
 
     FleetSources sources_;
     const Timestamp started_;
-    FleetSeries series_;
+    RecentSeries series_;
     Timestamp fleet_due_{};
     Timestamp regions_due_{};
 };
+
+/// Counts as every answer shows them.
+void write_counts(JsonWriter& writer, const RegionCounts& counts);
 
 }  // namespace muster

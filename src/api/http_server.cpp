@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
@@ -12,8 +13,10 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
@@ -41,6 +44,7 @@ constexpr std::string_view server_name = "Muster";
 constexpr std::size_t drained_bytes_max = 1U << 20U;  ///< read and thrown away so that a refusal reaches its client
 constexpr Seconds drain_timeout{2};
 constexpr Millis accept_retry{100};
+constexpr Millis piece_retry{200};  ///< until a source that has nothing now is asked again
 
 struct ServerMetrics {
     explicit ServerMetrics(MetricRegistry& metrics)
@@ -48,6 +52,8 @@ struct ServerMetrics {
           refused(
               metrics.counter("muster_api_connections_refused_total", "Connections answered 503 at connections_max.")),
           bad_requests(metrics.counter("muster_api_bad_requests_total", "Requests that could not be read as HTTP.")),
+          cut_short(metrics.counter("muster_api_answers_cut_short_total",
+                                    "Streamed answers that ended early because of an error.")),
           frames(metrics.counter("muster_api_frames_sent_total", "WebSocket frames sent.")),
           frame_bytes(metrics.counter("muster_api_frame_bytes_sent_total", "Payload bytes of WebSocket frames sent.")) {
     }
@@ -55,6 +61,7 @@ struct ServerMetrics {
     Gauge& connections;
     Counter& refused;
     Counter& bad_requests;
+    Counter& cut_short;
     Counter& frames;
     Counter& frame_bytes;
 };
@@ -211,7 +218,11 @@ class WebSocketConnection final : public std::enable_shared_from_this<WebSocketC
 class HttpConnection final : public std::enable_shared_from_this<HttpConnection> {
  public:
     HttpConnection(tcp::socket socket, tcp::endpoint peer, Shared& shared)
-        : shared_(shared), slot_(shared), peer_(std::move(peer)), stream_(std::move(socket)) {}
+        : shared_(shared),
+          slot_(shared),
+          peer_(std::move(peer)),
+          stream_(std::move(socket)),
+          retry_(stream_.get_executor()) {}
 
     void run() {
         asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->read(); });
@@ -244,6 +255,7 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
 
     void on_read() {
         const auto& message = parser_->get();
+        chunked_ = message.version() >= 11;
         keep_alive_ = message.keep_alive();
         head_only_ = message.method() == http::verb::head;
         if (message.target().empty() || message.target().front() != '/') {
@@ -284,9 +296,12 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
         for (const auto& [name, value] : answer_.headers) {
             message_.set(name, value);
         }
+        if (answer_.source != nullptr && !head_only_) {
+            return write_streamed();
+        }
         const std::string_view content = answer_.content();
         const bool bodiless = answer_.status == 204 || answer_.status == 304;
-        if (!bodiless) {
+        if (!bodiless && answer_.source == nullptr) {
             message_.content_length(content.size());
         }
         if (!head_only_ && !bodiless) {
@@ -295,11 +310,90 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
         message_.keep_alive(keep_alive_);
         stream_.expires_after(shared_.options.write_timeout);
         http::async_write(stream_, message_, [self = shared_from_this()](error_code error, std::size_t) {
-            if (error) {
-                return;
+            if (!error) {
+                self->on_written();
             }
-            self->answer_ = {};
-            self->keep_alive_ ? self->read() : self->finish();
+        });
+    }
+
+    void on_written() {
+        answer_ = {};
+        keep_alive_ ? read() : finish();
+    }
+
+    /// In chunks; to a client of HTTP/1.0, which knows none, until the connection ends.
+    void write_streamed() {
+        keep_alive_ = keep_alive_ && chunked_;
+        message_.chunked(chunked_);
+        message_.keep_alive(keep_alive_);
+        head_.emplace(message_);
+        stream_.expires_after(shared_.options.write_timeout);
+        http::async_write_header(stream_, *head_, [self = shared_from_this()](error_code error, std::size_t) {
+            if (!error) {
+                self->ask_for_piece();
+            }
+        });
+    }
+
+    void ask_for_piece() {
+        stream_.expires_never();
+        const bool asked = shared_.callbacks.run_aside([self = shared_from_this(), source = answer_.source] {
+            std::string bytes;
+            auto piece = source->next(bytes);
+            asio::post(self->stream_.get_executor(),
+                       [self, piece = std::move(piece), bytes = std::move(bytes)]() mutable {
+                           self->on_piece(piece, std::move(bytes));
+                       });
+        });
+        if (!asked) {
+            ask_again();
+        }
+    }
+
+    void ask_again() {
+        retry_.expires_after(piece_retry);
+        retry_.async_wait([self = shared_from_this()](error_code error) {
+            if (!error) {
+                self->ask_for_piece();
+            }
+        });
+    }
+
+    void on_piece(const Result<BodySource::Piece>& piece, std::string bytes) {
+        if (!piece) {
+            shared_.metrics.cut_short.Increment();
+            spdlog::warn("api: an answer was cut short: {}", piece.error().message());
+            return stream_.close();
+        }
+        const bool last = *piece == BodySource::Piece::last;
+        if (!bytes.empty()) {
+            return write_piece(std::move(bytes), last);
+        }
+        last ? write_end() : ask_again();
+    }
+
+    void write_piece(std::string bytes, bool last) {
+        piece_ = std::move(bytes);
+        stream_.expires_after(shared_.options.write_timeout);
+        const auto written = [self = shared_from_this(), last](error_code error, std::size_t) {
+            if (!error) {
+                last ? self->write_end() : self->ask_for_piece();
+            }
+        };
+        chunked_ ? asio::async_write(stream_, http::make_chunk(asio::buffer(piece_)), written)
+                 : asio::async_write(stream_, asio::buffer(piece_), written);
+    }
+
+    void write_end() {
+        head_.reset();
+        if (!chunked_) {
+            return on_written();
+        }
+        stream_.expires_after(shared_.options.write_timeout);
+        asio::async_write(stream_, http::make_chunk_last(), [self = shared_from_this()](error_code error, std::size_t) {
+            if (!error) {
+                self->on_written();
+            }
         });
     }
 
@@ -329,9 +423,13 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
     std::shared_ptr<Parser> parser_;
     HttpResponse answer_;
     http::response<Bytes> message_;
+    std::optional<http::response_serializer<Bytes>> head_;  ///< of an answer that is streamed
+    std::string piece_;                                     ///< being written
+    asio::steady_timer retry_;
     std::array<char, 4096> drained_{};
     bool keep_alive_ = false;
     bool head_only_ = false;
+    bool chunked_ = true;
 };
 
 /// Best effort, never waits: the socket's send buffer is empty, so the few bytes fit.

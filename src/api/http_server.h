@@ -50,6 +50,8 @@ struct HttpCallbacks {
     std::function<tl::expected<std::shared_ptr<WebSocketSession>, HttpResponse>(const HttpRequest&)> on_upgrade;
     /// The answer to bytes that are no acceptable request: 400, 413, 431.
     std::function<HttpResponse(unsigned status)> on_bad_request;
+    /// Runs, on a thread that may take its time, what asks a BodySource; false: not now.
+    std::function<bool(std::function<void()>)> run_aside;
 };
 
 /// HTTP/1.1 and WebSocket on Boost.Beast, which no other file of the role knows. One request at a time a connection:

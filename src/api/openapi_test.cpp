@@ -2,6 +2,7 @@
 #include <set>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "api/api_fixture.h"
@@ -136,7 +137,7 @@ class OpenApiTest : public ApiFixture {
         }
         return out;
     }
-    /// The path with the examples of its parameters.
+    /// The path with the examples of its parameters, and of those of its query that it cannot do without.
     [[nodiscard]] static std::string target_of(const Operation& operation) {
         std::string target = operation.path;
         if (const auto* parameters = operation.described.if_contains("parameters")) {
@@ -144,10 +145,16 @@ class OpenApiTest : public ApiFixture {
                 if (parameter.at("in").as_string() == "path") {
                     const std::string name = "{" + std::string(parameter.at("name").as_string()) + "}";
                     target.replace(target.find(name), name.size(), std::string(parameter.at("example").as_string()));
+                } else if (parameter.as_object().contains("required")) {
+                    target = with_query(target, std::string(parameter.at("name").as_string()) + "=" +
+                                                    std::string(parameter.at("example").as_string()));
                 }
             }
         }
         return target;
+    }
+    static std::string with_query(const std::string& target, const std::string& query) {
+        return target + (target.find('?') == std::string::npos ? "?" : "&") + query;
     }
     /// Checks that this answer is one that the operation documents, in type and shape.
     void expect_documented(const Operation& operation, const ClientReply& reply) const {
@@ -183,8 +190,18 @@ class OpenApiTest : public ApiFixture {
     [[nodiscard]] std::optional<std::string> read_document(std::string_view collection, std::string_view key) const {
         return *documents.get(collection, key);
     }
-    static std::string body_for(const Operation& operation) {
-        return operation.method == "PUT"     ? R"({"model":"m2"})"
+    std::string body_for(const Operation& operation) const {
+        if (operation.path.starts_with("/api/v1/models/")) {
+            return R"({"heartbeat_timeout_s":30})";
+        }
+        if (operation.path == "/api/v1/maintenance") {
+            const std::int64_t now = to_epoch_ms(clock.now());
+            return fmt::format(R"({{"id":"w-1","query":{{"region":"in"}},"from":{},"to":{},"reason":"mast"}})", now,
+                               now + 60'000);
+        }
+        return operation.path.ends_with("/rules/{name}") && operation.method == "PUT"
+                   ? R"({"metric":"offline_count","raise":100})"
+               : operation.method == "PUT"   ? R"({"model":"m2"})"
                : operation.method == "PATCH" ? R"({"state":{"desired":{"interval":60}}})"
                : operation.method == "POST"  ? R"({"name":"reboot"})"
                                              : "";
@@ -199,6 +216,7 @@ TEST_F(OpenApiTest, every_operation_answers_as_it_is_described) {
     fill();
     raise("i-1");
     (void)get_until("/api/v1/alerts/i-1", 200);
+    (void)get_until("/readyz", 200);
     for (const auto& [path, samples] :
          {std::pair("/api/v1/fleet/series", "series"), std::pair("/api/v1/regions/series", "times")}) {
         while (parsed(client->get(path, viewer)).at(samples).as_array().size() < 2) {
@@ -217,6 +235,7 @@ TEST_F(OpenApiTest, every_operation_answers_as_it_is_described) {
 
 TEST_F(OpenApiTest, every_operation_documents_its_refusals) {
     start();
+    (void)get_until("/readyz", 200);
     for (const Operation& operation : operations()) {
         const std::string target = target_of(operation);
         shadow_role = {404, R"({"code":404,"message":"No shadow exists"})", false};
@@ -224,7 +243,7 @@ TEST_F(OpenApiTest, every_operation_documents_its_refusals) {
             expect_documented(operation, send(operation.method, target, "", body_for(operation)));
             expect_documented(operation, send(operation.method, target, viewer, body_for(operation)));
         }
-        expect_documented(operation, send(operation.method, target + "?%zz", admin, body_for(operation)));
+        expect_documented(operation, send(operation.method, with_query(target, "%zz"), admin, body_for(operation)));
         expect_documented(operation,
                           send(operation.method, target, admin, operation.method == "GET" ? "" : "nonsense"));
         if (operation.path.find('{') != std::string::npos && operation.method == "GET") {
@@ -243,7 +262,8 @@ TEST_F(OpenApiTest, every_query_parameter_is_known_to_its_route) {
         for (const auto& parameter : parameters == nullptr ? boost::json::array() : parameters->as_array()) {
             if (parameter.at("in").as_string() == "query" && operation.path != "/api/v1/live") {
                 const std::string name(parameter.at("name").as_string());
-                const auto reply = client->get(target_of(operation) + "?" + name + "=1", admin);
+                const std::string target = target_of(operation);
+                const auto reply = client->get(target.substr(0, target.find('?')) + "?" + name + "=1", admin);
                 EXPECT_EQ(reply.body.find("unknown query parameter"), std::string::npos)
                     << operation.path << " " << name;
             }

@@ -61,7 +61,112 @@ std::optional<std::string> from_base64url(std::string_view text) {
     return out;
 }
 
+constexpr Timestamp time_end = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31);
+
+/// Takes `digits` digits off the front of `text`.
+std::optional<int> take_digits(std::string_view& text, std::size_t digits) {
+    int value = 0;
+    const std::string_view front = text.substr(0, digits);
+    const auto [end, error] = std::from_chars(front.data(), front.data() + front.size(), value);
+    if (front.size() != digits || error != std::errc() || end != front.data() + digits || front.front() == '-') {
+        return std::nullopt;
+    }
+    text.remove_prefix(digits);
+    return value;
+}
+
+bool take_character(std::string_view& text, char wanted) {
+    if (text.empty() || text.front() != wanted) {
+        return false;
+    }
+    text.remove_prefix(1);
+    return true;
+}
+
+std::optional<std::chrono::sys_days> take_date(std::string_view& text) {
+    const auto year = take_digits(text, 4);
+    const auto month = year && take_character(text, '-') ? take_digits(text, 2) : std::nullopt;
+    const auto day = month && take_character(text, '-') ? take_digits(text, 2) : std::nullopt;
+    if (!day) {
+        return std::nullopt;
+    }
+    const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+                                           std::chrono::day(static_cast<unsigned>(*day))};
+    return date.ok() ? std::optional(std::chrono::sys_days(date)) : std::nullopt;
+}
+
+/// "HH:MM".
+std::optional<std::chrono::minutes> take_hours_and_minutes(std::string_view& text) {
+    const auto hours = take_digits(text, 2);
+    const auto minutes = hours && take_character(text, ':') ? take_digits(text, 2) : std::nullopt;
+    return minutes && *hours < 24 && *minutes < 60
+               ? std::optional(std::chrono::hours(*hours) + std::chrono::minutes(*minutes))
+               : std::nullopt;
+}
+
+/// ":SS", ":SS.fff" or nothing.
+std::optional<Millis> take_seconds(std::string_view& text) {
+    if (!take_character(text, ':')) {
+        return Millis(0);
+    }
+    const auto seconds = take_digits(text, 2);
+    if (!seconds || *seconds > 59) {
+        return std::nullopt;
+    }
+    Millis value = Seconds(*seconds);
+    if (take_character(text, '.')) {
+        const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+        std::string fraction(text.substr(0, std::min<std::size_t>(digits, 3)));
+        if (digits == 0 || digits > 9) {
+            return std::nullopt;
+        }
+        fraction.resize(3, '0');
+        std::string_view millis = fraction;
+        value += Millis(*take_digits(millis, 3));
+        text.remove_prefix(digits);
+    }
+    return value;
+}
+
+/// "Z", "+HH:MM" or "-HH:MM". A '+' that came unescaped in a query is a space.
+std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
+    if (take_character(text, 'Z') || take_character(text, 'z')) {
+        return std::chrono::minutes(0);
+    }
+    const bool negative = take_character(text, '-');
+    if (!negative && !take_character(text, '+') && !take_character(text, ' ')) {
+        return std::nullopt;
+    }
+    const auto offset = take_hours_and_minutes(text);
+    return offset && negative ? std::optional(-*offset) : offset;
+}
+
+std::optional<Timestamp> parse_iso(std::string_view text) {
+    const auto date = take_date(text);
+    if (!date || text.empty()) {
+        return date ? std::optional<Timestamp>(*date) : std::nullopt;
+    }
+    if (!take_character(text, 'T') && !take_character(text, 't')) {
+        return std::nullopt;
+    }
+    const auto minutes = take_hours_and_minutes(text);
+    const auto seconds = minutes ? take_seconds(text) : std::nullopt;
+    const auto offset = seconds ? take_offset(text) : std::nullopt;
+    if (!offset || !text.empty()) {
+        return std::nullopt;
+    }
+    return Timestamp(*date) + *minutes + *seconds - *offset;
+}
+
 }  // namespace
+
+std::optional<Timestamp> parse_time(std::string_view text) {
+    std::int64_t ms = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+    const bool number = error == std::errc() && end == text.data() + text.size();
+    const auto time = number ? std::optional(from_epoch_ms(ms)) : parse_iso(text);
+    return time && *time >= Timestamp{} && *time < time_end ? time : std::nullopt;
+}
 
 std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space) {
     std::string out;
@@ -143,6 +248,18 @@ std::optional<std::int64_t> QueryReader::optional_integer(std::string_view name,
     if (error != std::errc() || end != given.data() + given.size() || value < least || value > most) {
         refuse(name, fmt::format("a whole number from {} to {}", least, most));
         return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<Timestamp> QueryReader::time(std::string_view name) {
+    const std::string_view given = take(name);
+    if (given.empty()) {
+        return std::nullopt;
+    }
+    const auto value = parse_time(given);
+    if (!value) {
+        refuse(name, "epoch milliseconds or an ISO 8601 time such as 2026-11-24T22:50:00Z");
     }
     return value;
 }

@@ -8,11 +8,16 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 
 namespace muster {
 
 /// Undoes percent-encoding; nullopt when a '%' is not followed by two hexadecimal digits or a NUL results.
 [[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space);
+
+/// Epoch milliseconds, or ISO 8601 with its offset: "2026-11-24T22:50:00.250Z", "2026-11-24T22:50+05:30"; a date alone
+/// is its midnight, UTC. nullopt: neither, or not from 1970 to 9999.
+[[nodiscard]] std::optional<Timestamp> parse_time(std::string_view text);
 
 /// The decoded parameters of one request's query string, in order.
 class QueryString final {
@@ -39,6 +44,7 @@ class QueryReader final {
                                        std::int64_t most);
     [[nodiscard]] std::optional<std::int64_t> optional_integer(std::string_view name, std::int64_t least,
                                                                std::int64_t most);
+    [[nodiscard]] std::optional<Timestamp> time(std::string_view name);
     [[nodiscard]] std::string text(std::string_view name, std::size_t bytes_max);
     /// One of the enumerators that `parse` knows; `words` lists them for the error.
     template <class Enum>

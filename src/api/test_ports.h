@@ -346,23 +346,118 @@ class MemoryHistoryStore final : public HistoryStore {
         }
         return result;
     }
-    Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                std::size_t limit) const override {
+    using HistoryStore::transitions;
+    Result<std::vector<Transition>> transitions(const TransitionQuery& query) const override {
         const std::lock_guard lock(mutex_);
         std::vector<Transition> out;
-        const auto found = transitions_.find(std::string(device));
+        const auto found = transitions_.find(query.device);
         for (const Transition& transition : found == transitions_.end() ? std::deque<Transition>{} : found->second) {
-            if (transition.time >= from && transition.time < to && out.size() < limit) {
+            const bool before_end =
+                std::pair(transition.time, transition.offset) < std::pair(query.to, query.to_offset);
+            if (transition.time >= query.from && before_end && !transition.moved && out.size() < query.limit) {
                 out.push_back(transition);
             }
         }
         return out;
     }
+    Result<void> presence_at(Timestamp at, std::string_view after, PastPresenceVisitor visit) const override {
+        const std::lock_guard lock(mutex_);
+        if (at < presence_from) {
+            return fail(ErrorCode::not_found, "the presence history does not reach back so far");
+        }
+        for (const auto& [device, entries] : transitions_) {
+            const auto last =
+                std::find_if(entries.begin(), entries.end(), [&](const Transition& entry) { return entry.time <= at; });
+            if (device > after && last != entries.end() &&
+                !visit({device, last->state, last->cause, last->overlays, last->time, last->region})) {
+                break;
+            }
+        }
+        return {};
+    }
+    std::optional<Timestamp> presence_since() const override { return presence_from; }
+    Result<FleetSeries> fleet_series(const FleetQuery& query) const override {
+        const std::lock_guard lock(mutex_);
+        std::map<Timestamp, FleetPoint> minutes;
+        for (const std::string& device : query.devices) {
+            for (const auto& [time, value] : values_of(device, query.metric, query.from, query.to)) {
+                const Timestamp minute = std::chrono::floor<std::chrono::minutes>(time);
+                FleetPoint& point =
+                    minutes.try_emplace(minute, FleetPoint{minute, 0, value, value, 0, 0}).first->second;
+                point.average += (value - point.average) / static_cast<double>(++point.samples);
+                point.minimum = std::min(point.minimum, value);
+                point.maximum = std::max(point.maximum, value);
+                point.devices = static_cast<std::uint32_t>(query.devices.size());
+            }
+        }
+        FleetSeries series{Millis(60'000), {}, 0};
+        for (const auto& [minute, point] : minutes) {
+            series.points.push_back(point);
+        }
+        return series;
+    }
+    Result<TopResult> top(const TopQuery& query) const override {
+        const std::lock_guard lock(mutex_);
+        TopResult result;
+        for (const auto& [device, metrics] : samples_) {
+            const auto values = values_of(device, query.metric, query.from, query.to);
+            const bool asked = !query.devices || std::ranges::find(*query.devices, device) != query.devices->end();
+            if (!values.empty() && asked) {
+                result.changes.push_back(
+                    {device, values.begin()->second, values.rbegin()->second, 0, 0, values.size()});
+                ++result.devices;
+            }
+        }
+        result.changes.resize(std::min(result.changes.size(), query.limit));
+        return result;
+    }
+    Result<ScanResult> scan(const ScanQuery& query, SampleVisitor visit) const override {
+        const std::lock_guard lock(mutex_);
+        ScanResult result;
+        for (const auto& [device, metrics] : samples_) {
+            if (query.device.empty() ? device <= query.after_device : device != query.device) {
+                continue;
+            }
+            std::map<Timestamp, std::vector<std::pair<std::string_view, double>>> rows;
+            for (const auto& [metric, values] : metrics) {
+                for (const auto& [time, value] : values_of(device, metric, query.from, query.to)) {
+                    rows[time].emplace_back(metric, value);
+                }
+            }
+            for (const auto& [time, row] : rows) {
+                ++result.samples;
+                if (!visit(Sample{device, time, row})) {
+                    return result;
+                }
+            }
+        }
+        return result;
+    }
+    Result<HistoryCheck> verify(FunctionRef<bool(std::uint64_t)> go_on) const override {
+        while (check_waits && go_on(1)) {
+        }
+        HistoryCheck check;
+        check.chunks = 1;
+        return check;
+    }
+
+    Timestamp presence_from = from_epoch_ms(1'600'000'000'000);
+    std::atomic<bool> check_waits{false};  ///< verify() goes on and on until this is false or nobody wants it any more
 
  private:
+    std::map<Timestamp, double> values_of(const std::string& device, const std::string& metric, Timestamp from,
+                                          Timestamp to) const {
+        const auto found = samples_.find(device);
+        const auto metrics = found == samples_.end() ? nullptr : &found->second;
+        const auto values = metrics == nullptr          ? std::map<Timestamp, double>{}
+                            : metrics->contains(metric) ? metrics->at(metric)
+                                                        : std::map<Timestamp, double>{};
+        return {values.lower_bound(from), values.lower_bound(to)};
+    }
+
     mutable std::mutex mutex_;
     std::map<std::string, std::map<std::string, std::map<Timestamp, double>>> samples_;
-    std::map<std::string, std::deque<Transition>> transitions_;  // newest first
+    std::map<std::string, std::deque<Transition>, std::less<>> transitions_;  // newest first
 };
 
 class MemoryDocumentStore final : public DocumentStore {

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "alerts/webhook_http.h"
 #include "simulator/scenario.h"
 
 namespace muster {
@@ -51,21 +52,95 @@ void add_history_options(CLI::App& serve, ServeOptions& options) {
         ->group("History");
 }
 
+void add_listeners(CLI::App& serve, ServeOptions& options) {
+    constexpr const char* group = "Listeners";
+    serve
+        .add_option(
+            "--mqtt-listen", options.mqtt_listen,
+            "Address and port for plain MQTT, on loopback; port 0 takes a free one, 'none' listens by --listen only")
+        ->envname("MUSTER_MQTT_LISTEN")
+        ->capture_default_str()
+        ->group(group);
+    serve
+        .add_option("--listen", options.listen,
+                    "One more listener (repeatable): mqtts://0.0.0.0:8883, wss://0.0.0.0:8443/mqtt, mqtt:// or ws://. "
+                    "Options follow as ?name=value&...: cert, key, client-ca, crl (files, instead of --tls-*), "
+                    "min-version (1.2, 1.3), client-certificate (required, optional, none), identity (cn, san-uri, "
+                    "san-dns, none: what in the certificate is the device id), proxy (on: PROXY protocol v2), "
+                    "proxy-from (10.0.0.0/8,...: the load balancers), connections-max")
+        ->envname("MUSTER_LISTEN")
+        ->group(group);
+    serve.add_option("--tls-cert", options.tls_certificate_file, "The server's certificate and intermediate ones, PEM")
+        ->envname("MUSTER_TLS_CERT")
+        ->group(group);
+    serve.add_option("--tls-key", options.tls_key_file, "The certificate's key, PEM, without a password")
+        ->envname("MUSTER_TLS_KEY")
+        ->group(group);
+    serve.add_option("--tls-client-ca", options.tls_client_ca_file, "Who issues the devices' certificates, PEM")
+        ->envname("MUSTER_TLS_CLIENT_CA")
+        ->group(group);
+    serve
+        .add_option("--tls-crl", options.tls_crl_file,
+                    "Revoked devices' certificates, PEM. All TLS files are read again when they change, and on SIGHUP")
+        ->envname("MUSTER_TLS_CRL")
+        ->group(group);
+}
+
+void add_alerting(CLI::App& serve, ServeOptions& options) {
+    const auto is_url = CLI::Validator(
+        [](std::string& text) {
+            const auto checked = check_notification_url(text);
+            return checked ? std::string() : checked.error().message();
+        },
+        "");
+    serve.add_option("--rules", options.rules_file, "Alert rules of a TOML file ([[rule]] tables) or a JSON file")
+        ->envname("MUSTER_RULES")
+        ->group("Alerting");
+    serve.add_option("--webhook", options.webhook, "Post incidents to this URL when they open, worsen and end")
+        ->check(is_url)
+        ->envname("MUSTER_WEBHOOK")
+        ->group("Alerting");
+    serve.add_option("--webhook-secret", options.webhook_secret, "Signs them (HMAC-SHA256); better in the environment")
+        ->envname("MUSTER_WEBHOOK_SECRET")
+        ->group("Alerting");
+    serve
+        .add_option("--alertmanager", options.alertmanager,
+                    "Base URL of a Prometheus Alertmanager that is kept told of open incidents")
+        ->check(is_url)
+        ->envname("MUSTER_ALERTMANAGER")
+        ->group("Alerting");
+    serve
+        .add_option("--alertmanager-resend", options.alertmanager_resend_s,
+                    "Seconds between two tellings; well under Alertmanager's resolve_timeout (5 min)")
+        ->check(CLI::Range(1, 240))
+        ->envname("MUSTER_ALERTMANAGER_RESEND")
+        ->capture_default_str()
+        ->group("Alerting");
+    serve
+        .add_option("--dashboard-url", options.dashboard_url,
+                    "What others reach the dashboard by, for links to incidents")
+        ->check(is_url)
+        ->envname("MUSTER_DASHBOARD_URL")
+        ->group("Alerting");
+}
+
 void add_serve(CLI::App& app, ServeOptions& options) {
     CLI::App* serve = app.add_subcommand(
         "serve", "Run every role in this process: gateway, bus, processor, shadow, alerts, API and dashboard");
     serve->footer(
         "Example:\n  muster serve --simulate 1000\n"
         "starts everything on this machine with 1,000 simulated devices and prints where to look.\n"
+        "  muster serve --listen mqtts://0.0.0.0:8883 --tls-cert server.pem --tls-key server.key --tls-client-ca "
+        "ca.pem\n"
+        "serves devices that show a certificate of this authority with their id as its CN; README.md makes a test "
+        "one.\n"
         "Each option can also stand in the environment (MUSTER_DATA_DIR, …) or, under [serve], in a TOML file given "
         "by\n"
         "--config; the command line wins over the environment, the environment over the file.");
     serve->add_option("--data-dir", options.data_directory, "Where everything is kept; made when it is not there")
         ->envname("MUSTER_DATA_DIR")
         ->capture_default_str();
-    serve->add_option("--mqtt-listen", options.mqtt_listen, "Address and port for devices; port 0 takes a free one")
-        ->envname("MUSTER_MQTT_LISTEN")
-        ->capture_default_str();
+    add_listeners(*serve, options);
     serve->add_option("--http-listen", options.http_listen, "Address and port for the API and the dashboard")
         ->envname("MUSTER_HTTP_LISTEN")
         ->capture_default_str();
@@ -98,8 +173,20 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->check(CLI::Range(std::uint64_t{64} << 20U, std::uint64_t{1} << 50U))
         ->envname("MUSTER_EVENTS_BYTES_MAX")
         ->capture_default_str();
+    serve->add_option("--presence-days", options.presence_days, "Days for which every presence transition is kept")
+        ->check(CLI::Range(1, 3660))
+        ->envname("MUSTER_PRESENCE_DAYS")
+        ->capture_default_str();
     serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
         ->envname("MUSTER_WEB_DIR");
+    serve
+        ->add_option("--canaries", options.canaries,
+                     "Devices of each kind of death, inside Muster, that measure how fast and how rightly it detects; "
+                     "0: none")
+        ->check(CLI::Range(0, 100))
+        ->envname("MUSTER_CANARIES")
+        ->capture_default_str();
+    add_alerting(*serve, options);
     add_log_option(*serve, options.log_level);
     add_history_options(*serve, options);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
@@ -172,6 +259,35 @@ void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts)
     add_log_option(*command, options.log_level);
 }
 
+void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOptions& verify) {
+    CLI::App* history = app.add_subcommand("history", "Export or check the history of a running muster serve");
+    history->require_subcommand(1);
+    const auto add_common = [](CLI::App* command, std::string& data_directory, bool& quiet) {
+        command->add_option("--data-dir", data_directory, "Data directory of the muster serve that is asked")
+            ->envname("MUSTER_DATA_DIR")
+            ->capture_default_str();
+        command->add_flag("--quiet", quiet, "Say nothing of the progress");
+    };
+    CLI::App* exporting = history->add_subcommand("export", "Write samples or transitions as NDJSON or CSV");
+    exporting->footer(
+        "Examples:\n  muster history export --csv --device my-device --from 2026-11-01 --out my-device.csv\n"
+        "  muster history export --transitions --region in/karnataka | jq .state\n"
+        "Times are ISO 8601 (a date is its midnight, UTC) or epoch milliseconds; from is included, to is not.\n"
+        "Needs a running muster serve, which goes on serving; progress is on standard error.");
+    add_common(exporting, to_export.data_directory, to_export.quiet);
+    CLI::Option* csv = exporting->add_flag("--csv", to_export.csv, "CSV, a line a value");
+    exporting->add_flag("--ndjson", "NDJSON, a line a sample: the default")->excludes(csv);
+    exporting->add_flag("--transitions", to_export.transitions, "Presence transitions instead of samples");
+    CLI::Option* device = exporting->add_option("--device", to_export.device, "Of this device only");
+    exporting->add_option("--region", to_export.region, "Of this region and everything below it")->excludes(device);
+    exporting->add_option("--from", to_export.from, "From this time on; default: all there is");
+    exporting->add_option("--to", to_export.to, "Until before this time; default: now");
+    exporting->add_option("--out", to_export.out,
+                          "Into this file, which appears when it is whole; default: standard output");
+    CLI::App* verifying = history->add_subcommand("verify", "Read everything stored against its checksums");
+    add_common(verifying, verify.data_directory, verify.quiet);
+}
+
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
     scenario.flappers = *parse_share(texts.flappers);
     scenario.sleepers = *parse_share(texts.sleepers);
@@ -202,8 +318,11 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     ServeOptions serve;
     SimulateOptions simulate;
     SimulateTexts texts;
+    HistoryExportOptions history_export;
+    HistoryVerifyOptions history_verify;
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
+    add_history(app, history_export, history_verify);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -212,6 +331,10 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("serve")) {
         return {serve, 0};
+    }
+    if (app.got_subcommand("history")) {
+        return app.get_subcommand("history")->got_subcommand("export") ? ParsedCommandLine{history_export, 0}
+                                                                       : ParsedCommandLine{history_verify, 0};
     }
     put_texts(texts, simulate.simulator.scenario);
     return {simulate, 0};

@@ -1,6 +1,7 @@
 #include <variant>
 
 #include "app/command_line.h"
+#include "app/history_command.h"
 #include "app/process.h"
 #include "app/serve.h"
 #include "app/simulate.h"
@@ -11,6 +12,8 @@ namespace {
 struct Run {
     int operator()(const muster::ServeOptions& options) const { return muster::run_serve(options); }
     int operator()(const muster::SimulateOptions& options) const { return muster::run_simulator(options); }
+    int operator()(const muster::HistoryExportOptions& options) const { return muster::run_history_export(options); }
+    int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
 };
 
 }  // namespace

@@ -185,7 +185,13 @@ TEST(Incident, survives_json) {
     incident.resolved = from_epoch_ms(9);
     incident.open = false;
     incident.timeline.push_back({from_epoch_ms(1), "opened"});
-    incident.shared.push_back({"region", "in/ka", 0.93});
+    incident.shared.push_back({"region", "in/ka", 0.93, 0.2});
+    incident.scope.push_back({"carrier", "airtel"});
+    incident.blast.push_back({from_epoch_ms(1), 40});
+    incident.recovery_expected = from_epoch_ms(7);
+    incident.cause = CauseKind::carrier_outage;
+    incident.confidence = 0.75;
+    incident.members_peak = 41;
     const auto parsed = parse_incident(to_json(incident));
     ASSERT_TRUE(parsed);
     EXPECT_EQ(*parsed, incident);

@@ -88,9 +88,36 @@ TEST_F(AdmissionRules, without_a_check_nobody_is_an_operator) {
     EXPECT_FALSE(admit(connect, options));
 }
 
-TEST_F(AdmissionRules, the_next_protocol_version_is_refused_for_now) {
+TEST_F(AdmissionRules, a_5_0_client_without_a_name_is_given_one_under_which_it_may_come_back) {
     connect.version = mqtt::ProtocolVersion::v5;
-    EXPECT_EQ(admit(connect, options).error(), mqtt::ReasonCode::unsupported_protocol_version);
+    connect.client_id = "";
+    connect.clean_start = false;
+    const auto admission = admit(connect, options);
+    ASSERT_TRUE(admission);
+    EXPECT_EQ(admission->assigned_client_id, admission->key);
+    connect.client_id = admission->assigned_client_id;
+    EXPECT_EQ(admit(connect, options)->role, Role::guest);
+    EXPECT_EQ(admit(connect, options)->key, admission->key);
+}
+
+TEST_F(AdmissionRules, session_expiry_and_keep_alive_are_cut_to_the_limits) {
+    options.limits.session_expiry_s_max = 100;
+    options.limits.keep_alive_s_max = 60;
+    connect.clean_start = false;
+    EXPECT_EQ(admit(connect, options)->attach.session_expiry_s, 100U);
+    EXPECT_EQ(admit(connect, options)->keep_alive_s, 0);  // 3.1.1 could not be told
+    connect.version = mqtt::ProtocolVersion::v5;
+    EXPECT_EQ(admit(connect, options)->attach.session_expiry_s, 0U);
+    EXPECT_EQ(admit(connect, options)->keep_alive_s, 60);
+    std::string block;
+    mqtt::PropertyWriter(block).number(mqtt::PropertyId::session_expiry, mqtt::session_never_expires);
+    connect.properties = mqtt::Properties(block);
+    const auto admission = admit(connect, options);
+    EXPECT_EQ(admission->attach.session_expiry_s, 100U);
+    std::string told;
+    write_connack_properties(*admission, options.limits, told);
+    EXPECT_EQ(mqtt::Properties(told).number(mqtt::PropertyId::session_expiry), 100U);
+    EXPECT_EQ(mqtt::Properties(told).number(mqtt::PropertyId::server_keep_alive), 60U);
 }
 
 TEST_F(AdmissionRules, the_connect_detail_escapes_what_it_holds) {

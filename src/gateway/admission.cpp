@@ -1,5 +1,7 @@
 #include "gateway/admission.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "contract/identity.h"
@@ -10,6 +12,9 @@ namespace muster {
 namespace {
 
 constexpr std::size_t operator_client_id_bytes_max = 256;
+constexpr std::size_t noted_user_bytes_max = 256;
+constexpr std::size_t random_bytes = 16;
+constexpr std::string_view guest_prefix = "/guest/";
 
 using Named = tl::expected<void, mqtt::ReasonCode>;
 
@@ -26,15 +31,33 @@ Named name_operator(const mqtt::Connect& connect, const GatewayOptions& options,
     // '/' stands in no device id: an operator's tool that calls itself like a device does not take its session.
     admission.key = "/operator/" + std::string(connect.client_id);
     if (connect.client_id.empty()) {
-        admission.key += net::random_hex(16);
+        admission.assigned_client_id = net::random_hex(random_bytes);
+        admission.key += admission.assigned_client_id;
     }
     return {};
 }
 
-Named name_device(const mqtt::Connect& connect, Admission& admission) {
+/// Whether a client without a name was once given this one. Guessing another's is as hard as guessing a key.
+bool is_guest_name(std::string_view client_id) {
+    return client_id.size() == guest_prefix.size() + 2 * random_bytes && client_id.starts_with(guest_prefix) &&
+           client_id.find_first_not_of("0123456789abcdef", guest_prefix.size()) == std::string_view::npos;
+}
+
+Named name_device(const mqtt::Connect& connect, const Certified& certified, Admission& admission) {
+    if (certified.must_be_named && (certified.name.empty() || certified.name != connect.client_id)) {
+        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+    }
+    // Over mTLS a user name without a password says nothing of who it is: AWS's device SDKs put their version there.
+    admission.user = connect.user_name.value_or(std::string_view{}).substr(0, noted_user_bytes_max);
     if (connect.client_id.empty()) {
         admission.role = Role::guest;
-        admission.key = "/guest/" + net::random_hex(16);
+        admission.assigned_client_id = std::string(guest_prefix) + net::random_hex(random_bytes);
+        admission.key = admission.assigned_client_id;
+        return {};
+    }
+    if (is_guest_name(connect.client_id)) {
+        admission.role = Role::guest;
+        admission.key = connect.client_id;
         return {};
     }
     if (!is_valid_device_id(connect.client_id)) {
@@ -45,18 +68,43 @@ Named name_device(const mqtt::Connect& connect, Admission& admission) {
     return {};
 }
 
+/// The ids of canaries are Muster's own: whoever else took one would make it measure nonsense.
+Named name_canary(const mqtt::Connect& connect, const GatewayOptions& options, Admission& admission) {
+    const bool known = connect.user_name && connect.password && options.is_canary &&
+                       options.is_canary(*connect.user_name, *connect.password);
+    if (!known || *connect.user_name != connect.client_id) {
+        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+    }
+    return name_device(connect, {}, admission);
+}
+
+void cut_to_limits(const GatewayLimits& limits, Admission& admission) {
+    admission.is_expiry_cut = admission.attach.session_expiry_s > limits.session_expiry_s_max;
+    admission.attach.session_expiry_s = std::min(admission.attach.session_expiry_s, limits.session_expiry_s_max);
+    // 0 asks for none at all.
+    admission.is_keep_alive_cut = admission.attach.version == mqtt::ProtocolVersion::v5 &&
+                                  limits.keep_alive_s_max != 0 &&
+                                  (admission.keep_alive_s == 0 || admission.keep_alive_s > limits.keep_alive_s_max);
+    if (admission.is_keep_alive_cut) {
+        admission.keep_alive_s = limits.keep_alive_s_max;
+    }
+}
+
 }  // namespace
 
-tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options) {
-    if (connect.version != mqtt::ProtocolVersion::v3_1_1) {
-        return tl::unexpected(mqtt::ReasonCode::unsupported_protocol_version);
+tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options,
+                                                const Certified& certified) {
+    if (connect.version != mqtt::ProtocolVersion::v5 && connect.client_id.empty() && !connect.clean_start) {
+        return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);  // could not be told its name
     }
-    if (connect.client_id.empty() && !connect.clean_start) {
-        return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);
+    if (connect.properties.has(mqtt::PropertyId::authentication_method)) {
+        return tl::unexpected(mqtt::ReasonCode::bad_authentication_method);
     }
     Admission admission;
-    const Named named =
-        connect.user_name ? name_operator(connect, options, admission) : name_device(connect, admission);
+    const bool is_known_by_password = connect.user_name && (connect.password || !certified.has_certificate);
+    const Named named = is_canary(connect.client_id) ? name_canary(connect, options, admission)
+                        : is_known_by_password       ? name_operator(connect, options, admission)
+                                                     : name_device(connect, certified, admission);
     if (!named) {
         return tl::unexpected(named.error());
     }
@@ -68,10 +116,35 @@ tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, co
     admission.clean_start = connect.clean_start;
     admission.keep_alive_s = connect.keep_alive_s;
     admission.attach = mqtt::AttachOptions::of(connect);
+    cut_to_limits(options.limits, admission);
     if (connect.will) {
         admission.will = mqtt::keep_message(*connect.will);
+        admission.will_delay_s = connect.will->properties.number(mqtt::PropertyId::will_delay).value_or(0);
     }
     return admission;
+}
+
+void write_connack_properties(const Admission& admission, const GatewayLimits& limits, std::string& out) {
+    if (admission.attach.version != mqtt::ProtocolVersion::v5) {
+        return;
+    }
+    using mqtt::PropertyId;
+    mqtt::PropertyWriter writer(out);
+    if (admission.is_expiry_cut) {
+        writer.number(PropertyId::session_expiry, admission.attach.session_expiry_s);
+    }
+    writer.number(PropertyId::receive_maximum, limits.session.receive_maximum);
+    if (limits.connection.qos_max < 2) {
+        writer.number(PropertyId::maximum_qos, limits.connection.qos_max);
+    }
+    writer.number(PropertyId::maximum_packet_size, static_cast<std::uint32_t>(limits.connection.packet_bytes_max));
+    if (!admission.assigned_client_id.empty()) {
+        writer.text(PropertyId::assigned_client_id, admission.assigned_client_id);
+    }
+    writer.number(PropertyId::topic_alias_maximum, limits.connection.topic_alias_max);
+    if (admission.is_keep_alive_cut) {
+        writer.number(PropertyId::server_keep_alive, admission.keep_alive_s);
+    }
 }
 
 void write_connect_detail(const Admission& admission, std::string_view address, std::string& out) {

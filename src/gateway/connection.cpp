@@ -1,5 +1,6 @@
 #include "gateway/connection.h"
 
+#include "gateway/listener.h"
 #include "gateway/worker.h"
 
 namespace muster {
@@ -41,9 +42,13 @@ Result<std::size_t> Connection::flush() {
         give_back_output();
         return 0;
     }
-    Result<std::size_t> written = socket_.write(std::string_view(output_->bytes).substr(output_->sent));
+    const std::string_view rest = output_ ? std::string_view(output_->bytes).substr(output_->sent) : std::string_view{};
+    Result<std::size_t> written = transport_ ? transport_->write(socket_, rest) : socket_.write(rest);
     if (!written) {
         return written.error().code == ErrorCode::would_block ? Result<std::size_t>(0) : written;
+    }
+    if (!output_) {
+        return written;
     }
     output_->sent += *written;
     if (output_->unsent() == 0) {
@@ -53,6 +58,26 @@ Result<std::size_t> Connection::flush() {
         output_->sent = 0;
     }
     return written;
+}
+
+Certified Connection::certified() const {
+    if (!transport_) {
+        return {};
+    }
+    return {.has_certificate = transport_->has_certificate(),
+            .must_be_named = transport_->listener().options().identity != net::CertificateName::none,
+            .name = transport_->certified_name()};
+}
+
+net::Address Connection::peer_address() const {
+    return transport_ && transport_->client() ? *transport_->client() : socket_.peer_address();
+}
+
+void Connection::close_socket() {
+    if (transport_) {
+        transport_->shut_down(socket_);
+    }
+    socket_.close();
 }
 
 void Connection::give_back_output() {

@@ -8,6 +8,7 @@
 
 #include "contract/presence.h"
 #include "gateway/admission.h"
+#include "gateway/transport.h"
 #include "mqtt/message.h"
 #include "mqtt/server_connection.h"
 #include "net/reactor.h"
@@ -47,8 +48,8 @@ struct RetainedBacklog {
 
 /// One network connection: socket, protocol state, what is not yet written, one timer. Owned by the ConnectionTable of
 /// the worker that serves it and touched by that worker's thread only; until CONNECT has told the client id it may pass
-/// to another worker, as a whole. This is the only place that touches the socket, so that TLS and WebSocket can stand
-/// between the two.
+/// to another worker, as a whole. This is the only place that touches the socket; on connections that are not plain the
+/// Transport stands between the two.
 class Connection final : public net::IoHandler, public net::Timer {
  public:
     /// Why it is not read: bits.
@@ -58,16 +59,26 @@ class Connection final : public net::IoHandler, public net::Timer {
         hold_mailbox = 4,  ///< a subscriber's worker is behind
     };
 
-    Connection(net::TcpSocket socket, const mqtt::ServerLimits& limits, Millis now)
-        : protocol_(limits, now), socket_(std::move(socket)) {}
+    /// `transport`: null for plain TCP. `listener`: the number of the one where it came in.
+    Connection(net::TcpSocket socket, std::unique_ptr<Transport> transport, std::uint8_t listener,
+               const mqtt::ServerLimits& limits, Millis now)
+        : listener_number(listener),
+          socket_(std::move(socket)),
+          protocol_(limits, now),
+          transport_(std::move(transport)) {}
 
     /// Where the protocol's answers go; marks the connection to be flushed at the end of the turn.
     [[nodiscard]] std::string& output();
-    [[nodiscard]] std::size_t unsent_bytes() const { return output_ ? output_->unsent() : 0; }
+    [[nodiscard]] std::size_t unsent_bytes() const {
+        return (output_ ? output_->unsent() : 0) + (transport_ ? transport_->unsent_bytes() : 0);
+    }
     /// Writes what it can. Returns how many bytes; closed: the peer has gone.
     [[nodiscard]] Result<std::size_t> flush();
-    [[nodiscard]] Result<std::size_t> read(std::span<char> into) const { return socket_.read(into); }
-    void close_socket() { socket_.close(); }
+    /// How many bytes of MQTT; 0, on a connection that is not plain: ask again.
+    [[nodiscard]] Result<std::size_t> read(std::span<char> into) {
+        return transport_ ? transport_->read(socket_, into) : socket_.read(into);
+    }
+    void close_socket();
 
     /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
     /// is told `reason` as far as its protocol can.
@@ -78,6 +89,12 @@ class Connection final : public net::IoHandler, public net::Timer {
 
     [[nodiscard]] mqtt::ServerConnection& protocol() { return protocol_; }
     [[nodiscard]] const net::TcpSocket& socket() const { return socket_; }
+    /// Null for plain TCP.
+    [[nodiscard]] Transport* transport() const { return transport_.get(); }
+    /// What the transport knows of who the client is; a view of it.
+    [[nodiscard]] Certified certified() const;
+    /// The client's, also behind a load balancer that tells it.
+    [[nodiscard]] net::Address peer_address() const;
 
     // For the worker that serves it.
     void serve_by(Worker& worker, ConnectionRef ref) {
@@ -90,22 +107,26 @@ class Connection final : public net::IoHandler, public net::Timer {
     Session* session = nullptr;
     std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
     std::unique_ptr<RetainedBacklog> backlog;
-    std::uint8_t holds = 0;   ///< Hold bits
-    bool has_unread = false;  ///< the socket may have more than was read
-    bool peer_ended = false;  ///< the socket will give an end
-    bool needs_flush = false;
+    std::uint8_t holds = 0;       ///< Hold bits
+    bool has_unread : 1 = false;  ///< the socket may have more than was read
+    bool peer_ended : 1 = false;  ///< the socket will give an end
+    bool needs_flush : 1 = false;
+    bool is_watched : 1 = false;  ///< by its worker's reactor
+    const std::uint8_t listener_number;
 
  private:
     void on_io(std::uint32_t events) override;
     void on_timer() override;
     void give_back_output();
 
+    // Beside the bits above, so that all are 8 bytes.
+    Cause ending_cause_ = Cause::none;
+    net::TcpSocket socket_;
     mqtt::ServerConnection protocol_;
-    std::unique_ptr<Output> output_;  ///< null when everything is written
+    std::unique_ptr<Output> output_;        ///< null when everything is written
+    std::unique_ptr<Transport> transport_;  ///< null for plain TCP
     Worker* worker_ = nullptr;
     ConnectionRef ref_;
-    net::TcpSocket socket_;
-    Cause ending_cause_ = Cause::none;
 };
 
 }  // namespace muster

@@ -6,25 +6,56 @@
 
 namespace muster {
 
-bool Courier::route(const mqtt::Publish& publish, Millis now) {
+// Overlapping subscriptions of one session: one copy, with the highest QoS of them [MQTT-3.3.5-1] and the identifiers
+// of all [MQTT-3.3.4-4].
+bool Courier::route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now) {
+    const mqtt::Publish& publish = message.view();
     subscribers_.clear();
     index_.match(publish.topic, subscribers_);
     if (subscribers_.empty()) {
         return true;
     }
-    mqtt::OutgoingMessage message(publish, now);
-    for (const mqtt::Subscriber& subscriber : subscribers_) {
-        mqtt::DeliverOptions options{.qos = std::min(publish.qos, subscriber.options.qos()),
-                                     .retain = subscriber.options.retain_as_published() && publish.retain};
-        mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
-        const std::size_t worker = worker_of(subscriber.handle);
-        if (worker != worker_) {
-            outboxes_[worker].push_back({message.kept(), subscriber.handle, options});
-        } else if (Session* session = sessions_->at(subscriber.handle)) {
-            deliver(*session, message, options, now);
+    for (std::size_t at = 0; at < subscribers_.size();) {
+        const SessionHandle to = subscribers_[at].handle;
+        mqtt::DeliverOptions options;
+        bool is_wanted = false;
+        for (; at < subscribers_.size() && subscribers_[at].handle == to; ++at) {
+            const mqtt::Subscriber& subscriber = subscribers_[at];
+            if (to == from && subscriber.options.no_local()) {
+                continue;
+            }
+            is_wanted = true;
+            options.qos = std::max(options.qos, std::min(publish.qos, subscriber.options.qos()));
+            options.retain = options.retain || (subscriber.options.retain_as_published() && publish.retain);
+            mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
+        }
+        if (is_wanted) {
+            hand(message, to, options, now);
         }
     }
-    return !congested_;
+    return !congested_ && (journal_ == nullptr || !journal_->is_full());
+}
+
+// One from each worker is enough: what a worker takes in one turn it stores in one batch.
+Receipt Courier::receipt_from(std::size_t worker, SessionHandle to, std::uint8_t qos) {
+    const std::uint64_t bit = std::uint64_t{1} << worker;
+    if (token_ == 0 || qos == 0 || !is_stored(to) || (asked_ & bit) != 0) {
+        return {};
+    }
+    asked_ |= bit;
+    return {token_, worker_};
+}
+
+void Courier::hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt::DeliverOptions& options, Millis now) {
+    const std::size_t worker = worker_of(to);
+    if (worker != worker_) {
+        outboxes_[worker].push_back({message.kept(), to, options, receipt_from(worker, to, options.qos)});
+    } else if (Session* session = sessions_->at(to)) {
+        deliver(*session, message, options, now);
+        if (const Receipt receipt = receipt_from(worker, to, options.qos); receipt.token != 0) {
+            journal_->acknowledge_later(receipt);
+        }
+    }
 }
 
 void Courier::deliver(const Mailbox::Routed& routed, Millis now) {
@@ -32,11 +63,22 @@ void Courier::deliver(const Mailbox::Routed& routed, Millis now) {
         mqtt::OutgoingMessage message(routed.message);
         deliver(*session, message, routed.options, now);
     }
+    if (routed.receipt.token != 0) {
+        journal_->acknowledge_later(routed.receipt);
+    }
 }
 
 void Courier::deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options,
                       Millis now) {
     Connection* connection = session.connection;
+    if (options.qos > 0 && session.mqtt.is_stored()) {
+        const mqtt::Delivery outcome = session.mqtt.deliver(message, options, now, nowhere_);
+        count(outcome);
+        if (outcome == mqtt::Delivery::queued) {
+            journal_->keep_newest(session);
+        }
+        return;
+    }
     if (connection == nullptr) {
         count(session.mqtt.deliver(message, options, now, nowhere_));
         return;
@@ -88,7 +130,7 @@ bool Courier::is_congested() {
         congested_ =
             std::any_of(mailboxes_.begin(), mailboxes_.end(), [](const Mailbox* box) { return box->is_full(); });
     }
-    return congested_;
+    return congested_ || (journal_ != nullptr && journal_->is_full());
 }
 
 }  // namespace muster

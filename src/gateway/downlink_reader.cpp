@@ -1,5 +1,7 @@
 #include "gateway/downlink_reader.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/thread.h"
 #include "contract/bus_topics.h"
@@ -129,12 +131,31 @@ void DownlinkReader::read_downlink(const ConsumerRecord& record) {
     }
 }
 
-void DownlinkReader::read_message(const ConsumerRecord& record, const EventHeader& header) {
+/// Null when its properties are not valid. Its age counts against its message expiry.
+mqtt::MessagePtr DownlinkReader::message_of(const ConsumerRecord& record, const EventHeader& header) const {
+    const auto properties =
+        mqtt::Properties::validate(mqtt::PropertyPlace::publish, record.header(properties_header_name));
+    if (!properties) {
+        return nullptr;
+    }
     mqtt::Publish publish;
     publish.topic = record.key;
     publish.payload = record.value;
+    publish.properties = *properties;
     publish.qos = header.qos;
-    (void)courier_.route(publish, clock_.monotonic());
+    publish.retain = header.retain;
+    const Millis age = std::max(Millis(0), std::chrono::duration_cast<Millis>(clock_.now() - header.received));
+    return mqtt::keep_message(publish, clock_.monotonic() - age);
+}
+
+void DownlinkReader::read_message(const ConsumerRecord& record, const EventHeader& header) {
+    mqtt::MessagePtr kept = message_of(record, header);
+    if (!kept) {
+        tally_.drop(Drop::malformed);
+        return;
+    }
+    mqtt::OutgoingMessage message(std::move(kept));
+    (void)courier_.route(message, 0, clock_.monotonic());
 }
 
 void DownlinkReader::read_retained(const ConsumerRecord& record, const EventHeader& header) {
@@ -142,12 +163,13 @@ void DownlinkReader::read_retained(const ConsumerRecord& record, const EventHead
         context_.retained.own_record_returned(record.key);
         return;
     }
-    mqtt::Publish publish;
-    publish.topic = record.key;
-    publish.payload = record.value;
-    publish.qos = header.qos;
-    publish.retain = true;
-    if (!context_.retained.set_from_bus(publish, clock_.monotonic())) {
+    mqtt::MessagePtr kept = message_of(record, header);
+    if (!kept) {
+        tally_.drop(Drop::malformed);
+        return;
+    }
+    mqtt::OutgoingMessage message(std::move(kept));
+    if (!context_.retained.set_from_bus(message, clock_.monotonic())) {
         tally_.drop(Drop::retained_full);
     }
 }

@@ -36,6 +36,7 @@ class DownlinkReader final : private RebalanceListener {
     void read_downlink(const ConsumerRecord& record);
     void read_message(const ConsumerRecord& record, const EventHeader& header);
     void read_retained(const ConsumerRecord& record, const EventHeader& header);
+    [[nodiscard]] mqtt::MessagePtr message_of(const ConsumerRecord& record, const EventHeader& header) const;
     [[nodiscard]] bool is_own(const EventHeader& header) const;
     void wake(std::size_t worker);
 

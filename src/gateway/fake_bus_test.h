@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -26,6 +27,7 @@ class FakeBus final : public Bus {
         std::string key;
         std::string value;
         std::string header;
+        std::string properties;
         bool tombstone = false;
 
         /// Views point into this.
@@ -80,7 +82,7 @@ class FakeBus final : public Bus {
     }
     /// As another gateway or role writes.
     void write(std::string_view topic, std::string_view key, std::string_view value, std::string header,
-               bool tombstone = false);
+               bool tombstone = false, std::string properties = {});
 
  private:
     class FakeProducer;
@@ -134,6 +136,7 @@ class FakeBus::FakeProducer final : public Producer {
         stored.key = record.key;
         stored.value = record.value;
         stored.header = record.headers.empty() ? std::string_view{} : record.headers[0].value;
+        stored.properties = record.headers.size() > 1 ? record.headers[1].value : std::string_view{};
         stored.tombstone = record.tombstone;
         bus_.sent_.push_back(stored);
         if (stored.event().kind == EventKind::tick && !bus_.holds_back_ticks_) {
@@ -229,14 +232,15 @@ class FakeBus::FakeConsumer final : public Consumer {
             }
         }
         for (const Stored& record : ready) {
-            const RecordHeader header{event_header_name, record.header};
+            const std::array<RecordHeader, 2> headers{RecordHeader{event_header_name, record.header},
+                                                      RecordHeader{properties_header_name, record.properties}};
             on_record({.topic = record.topic,
                        .partition = record.partition,
                        .offset = record.offset,
                        .time = record.time,
                        .key = record.key,
                        .value = record.value,
-                       .headers = {&header, 1},
+                       .headers = headers,
                        .tombstone = record.tombstone});
         }
         return ready.size();
@@ -323,7 +327,7 @@ inline std::vector<FakeBus::Stored> FakeBus::ticks() const {
 }
 
 inline void FakeBus::write(std::string_view topic, std::string_view key, std::string_view value, std::string header,
-                           bool tombstone) {
+                           bool tombstone, std::string properties) {
     const std::lock_guard lock(mutex_);
     Stored record;
     record.topic = topic;
@@ -331,6 +335,7 @@ inline void FakeBus::write(std::string_view topic, std::string_view key, std::st
     record.key = key;
     record.value = value;
     record.header = std::move(header);
+    record.properties = std::move(properties);
     record.tombstone = tombstone;
     append(std::move(record));
     changed_.notify_all();

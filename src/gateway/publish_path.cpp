@@ -73,10 +73,22 @@ void PublishPath::send_control(Session& session, UplinkRecord& record) {
     note_sent(session, record);
 }
 
-bool PublishPath::retain(Session& session, const mqtt::Publish& publish, std::uint64_t token) {
+// For the next hop: with the message expiry, which the kept ones are without.
+std::string_view PublishPath::properties_of(const mqtt::OutgoingMessage& message) {
+    const mqtt::Message* kept = message.kept_already();
+    if (kept == nullptr || (kept->properties.empty() && !kept->expiry_s)) {
+        return {};
+    }
+    properties_ = kept->properties;
+    return kept->view_with_expiry(properties_).properties.bytes();
+}
+
+bool PublishPath::retain(Session& session, mqtt::OutgoingMessage& message, std::uint64_t token) {
+    const mqtt::Publish& publish = message.view();
     UplinkRecord record{.topic = context_.topics.retained,
                         .key = publish.topic,
                         .value = publish.payload,
+                        .properties = properties_of(message),
                         .header = header(session, EventKind::publish),
                         .token = token,
                         .partition = any_partition,
@@ -87,14 +99,15 @@ bool PublishPath::retain(Session& session, const mqtt::Publish& publish, std::ui
     if (!send(session, record)) {
         return false;
     }
-    if (!context_.retained.set_own(publish, reactor_.monotonic())) {
+    if (!context_.retained.set_own(message, reactor_.monotonic())) {
         tally_.drop(Drop::retained_full);
     }
     return true;
 }
 
-bool PublishPath::put_on_bus(Session& session, const mqtt::Publish& publish, const ClassifiedTopic& classified,
+bool PublishPath::put_on_bus(Session& session, mqtt::OutgoingMessage& message, const ClassifiedTopic& classified,
                              std::uint64_t token, Outcome& outcome) {
+    const mqtt::Publish& publish = message.view();
     if (publish.qos == 0 && uplink_.pressure() != Uplink::Pressure::none) {
         return false;
     }
@@ -102,6 +115,7 @@ bool PublishPath::put_on_bus(Session& session, const mqtt::Publish& publish, con
         classified.topic_class != TopicClass::ordinary || publish.qos > 0 || context_.options.relay_messages;
     if (is_relayed) {
         UplinkRecord record = record_of(session, publish, classified);
+        record.properties = properties_of(message);
         record.token = token;
         if (!send(session, record)) {
             return false;
@@ -109,7 +123,7 @@ bool PublishPath::put_on_bus(Session& session, const mqtt::Publish& publish, con
         ++outcome.records;
     }
     if (publish.retain) {
-        if (!retain(session, publish, token)) {
+        if (!retain(session, message, token)) {
             return false;
         }
         ++outcome.records;
@@ -119,32 +133,43 @@ bool PublishPath::put_on_bus(Session& session, const mqtt::Publish& publish, con
 
 PublishPath::Outcome PublishPath::publish(Session& session, const mqtt::Publish& publish,
                                           const ClassifiedTopic& classified, std::uint64_t token) {
-    tally_.publishes[publish.qos][static_cast<std::size_t>(classified.topic_class)].add();
+    mqtt::OutgoingMessage message(publish, reactor_.monotonic());
+    return this->publish(session, message, classified, token);
+}
+
+PublishPath::Outcome PublishPath::publish(Session& session, mqtt::OutgoingMessage& message,
+                                          const ClassifiedTopic& classified, std::uint64_t token) {
+    const std::uint8_t qos = message.view().qos;
+    tally_.publishes[qos][static_cast<std::size_t>(classified.topic_class)].add();
     Outcome outcome;
-    if (!put_on_bus(session, publish, classified, token, outcome)) {
+    if (!put_on_bus(session, message, classified, token, outcome)) {
         tally_.drop(Drop::bus_full);
-        outcome.refused = publish.qos > 0;
+        outcome.refused = qos > 0;
     }
-    outcome.congested = !courier_.route(publish, reactor_.monotonic());
+    courier_.ask_receipts(outcome.refused ? 0 : token);
+    outcome.congested = !courier_.route(message, sessions_.handle_of(session), reactor_.monotonic());
+    outcome.records = static_cast<std::uint8_t>(outcome.records + courier_.receipts_asked());
     return outcome;
 }
 
 void PublishPath::publish_will(Session& session, const mqtt::Message& will, Cause cause) {
-    const mqtt::MessagePtr published = mqtt::published_at(will, reactor_.monotonic());
-    const mqtt::Publish view = published->view();
+    mqtt::OutgoingMessage message(mqtt::published_at(will, reactor_.monotonic()));
+    const mqtt::Publish& view = message.view();
     const ClassifiedTopic classified = classify_topic(view.topic);
     if (classified.topic_class != TopicClass::status) {
-        (void)publish(session, view, classified, 0);
+        (void)publish(session, message, classified, 0);
         return;
     }
     UplinkRecord record = record_of(session, view, classified);
+    record.properties = properties_of(message);
     record.header.kind = EventKind::will;
     record.header.cause = cause;
     send_control(session, record);
-    if (view.retain && !retain(session, view, 0)) {
+    if (view.retain && !retain(session, message, 0)) {
         tally_.drop(Drop::bus_full);
     }
-    (void)courier_.route(view, reactor_.monotonic());
+    courier_.ask_receipts(0);
+    (void)courier_.route(message, sessions_.handle_of(session), reactor_.monotonic());
 }
 
 void PublishPath::record_connect(Session& session, std::uint16_t keep_alive_s, std::string_view detail) {

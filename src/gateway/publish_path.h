@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "contract/event.h"
@@ -8,6 +9,7 @@
 #include "gateway/courier.h"
 #include "gateway/gateway_context.h"
 #include "gateway/session.h"
+#include "gateway/session_table.h"
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
@@ -19,13 +21,19 @@ namespace muster {
 class PublishPath final {
  public:
     struct Outcome {
-        std::uint8_t records = 0;  ///< on the bus with the token
+        std::uint8_t records = 0;  ///< that come back with the token: from the bus, from the session store
         bool refused = false;      ///< QoS 1 or 2, and the bus had no room even in its reserve
         bool congested = false;    ///< a subscriber's worker is behind
     };
 
-    PublishPath(GatewayContext& context, Uplink& uplink, Courier& courier, const net::Reactor& reactor, Tally& tally)
-        : context_(context), uplink_(uplink), courier_(courier), reactor_(reactor), tally_(tally) {}
+    PublishPath(GatewayContext& context, const SessionTable& sessions, Uplink& uplink, Courier& courier,
+                const net::Reactor& reactor, Tally& tally)
+        : context_(context),
+          sessions_(sessions),
+          uplink_(uplink),
+          courier_(courier),
+          reactor_(reactor),
+          tally_(tally) {}
 
     /// The client may publish to the topic. `token` comes back once for each record when it is durable; 0 for QoS 0.
     Outcome publish(Session& session, const mqtt::Publish& publish, const ClassifiedTopic& classified,
@@ -48,15 +56,20 @@ class PublishPath final {
     void note_sent(Session& session, const UplinkRecord& record) const;
     [[nodiscard]] bool send(Session& session, UplinkRecord& record);
     void send_control(Session& session, UplinkRecord& record);
-    [[nodiscard]] bool retain(Session& session, const mqtt::Publish& publish, std::uint64_t token);
-    [[nodiscard]] bool put_on_bus(Session& session, const mqtt::Publish& publish, const ClassifiedTopic& classified,
+    Outcome publish(Session& session, mqtt::OutgoingMessage& message, const ClassifiedTopic& classified,
+                    std::uint64_t token);
+    [[nodiscard]] bool retain(Session& session, mqtt::OutgoingMessage& message, std::uint64_t token);
+    [[nodiscard]] bool put_on_bus(Session& session, mqtt::OutgoingMessage& message, const ClassifiedTopic& classified,
                                   std::uint64_t token, Outcome& outcome);
+    [[nodiscard]] std::string_view properties_of(const mqtt::OutgoingMessage& message);
 
     GatewayContext& context_;
+    const SessionTable& sessions_;
     Uplink& uplink_;
     Courier& courier_;
     const net::Reactor& reactor_;
     Tally& tally_;
+    std::string properties_;  ///< reused
 };
 
 }  // namespace muster

@@ -7,7 +7,8 @@ namespace muster {
 RetainedTable::RetainedTable(std::uint64_t seed, std::size_t topics_max, std::size_t bytes_max)
     : bytes_max_(bytes_max), tree_({.seed = seed, .topics_max = topics_max}) {}
 
-bool RetainedTable::set(const mqtt::Publish& publish, Millis now) {
+bool RetainedTable::set(mqtt::OutgoingMessage& outgoing) {
+    const mqtt::Publish& publish = outgoing.view();
     const mqtt::MessagePtr before = tree_.find(publish.topic);
     const std::size_t bytes_before = before ? before->bytes() : 0;
     if (publish.payload.empty()) {
@@ -15,7 +16,7 @@ bool RetainedTable::set(const mqtt::Publish& publish, Millis now) {
         bytes_ -= bytes_before;
         return true;
     }
-    mqtt::MessagePtr message = mqtt::keep_message(publish, now);
+    mqtt::MessagePtr message = outgoing.kept();
     const std::size_t bytes_after = bytes_ - bytes_before + message->bytes();
     if (bytes_after > bytes_max_) {
         return false;
@@ -28,12 +29,12 @@ bool RetainedTable::set(const mqtt::Publish& publish, Millis now) {
     return true;
 }
 
-bool RetainedTable::set_own(const mqtt::Publish& publish, Millis now) {
+bool RetainedTable::set_own(mqtt::OutgoingMessage& message, Millis now) {
     const std::unique_lock lock(mutex_);
-    OwnRecords& own = own_records_[std::string(publish.topic)];
+    OwnRecords& own = own_records_[std::string(message.view().topic)];
     ++own.not_back;
     own.last = now;
-    return set(publish, now);
+    return set(message);
 }
 
 void RetainedTable::own_record_returned(std::string_view topic) {
@@ -44,23 +45,27 @@ void RetainedTable::own_record_returned(std::string_view topic) {
     }
 }
 
-bool RetainedTable::set_from_bus(const mqtt::Publish& publish, Millis now) {
+bool RetainedTable::set_from_bus(mqtt::OutgoingMessage& message, Millis now) {
     const std::unique_lock lock(mutex_);
-    const auto own = own_records_.find(std::string(publish.topic));
+    const auto own = own_records_.find(std::string(message.view().topic));
     if (own != own_records_.end()) {
         if (now - own->second.last < own_record_timeout) {
             return true;
         }
         own_records_.erase(own);
     }
-    return set(publish, now);
+    return set(message);
 }
 
-void RetainedTable::match(std::string_view filter, std::size_t messages_max, std::vector<mqtt::MessagePtr>& out) const {
+void RetainedTable::match(std::string_view filter, std::size_t messages_max, Millis now,
+                          std::vector<mqtt::MessagePtr>& out) const {
     const std::shared_lock lock(mutex_);
     tree_.match(filter, [&](const mqtt::MessagePtr& message) {
         if (messages_max == 0) {
             return false;
+        }
+        if (message->is_expired(now)) {
+            return true;
         }
         --messages_max;
         out.push_back(message);

@@ -28,14 +28,14 @@ class RetainedTable final {
 
     /// A publish of this gateway that was handed to the bus. An empty payload clears the topic. False: the table is
     /// full.
-    bool set_own(const mqtt::Publish& publish, Millis now);
+    bool set_own(mqtt::OutgoingMessage& message, Millis now);
     /// A record of muster.retained that this start of this gateway wrote.
     void own_record_returned(std::string_view topic);
     /// A record of another gateway or of an earlier start. False: the table is full.
-    bool set_from_bus(const mqtt::Publish& publish, Millis now);
+    bool set_from_bus(mqtt::OutgoingMessage& message, Millis now);
 
-    /// Appends the messages whose topic matches the filter, at most `messages_max`.
-    void match(std::string_view filter, std::size_t messages_max, std::vector<mqtt::MessagePtr>& out) const;
+    /// Appends the messages whose topic matches the filter and that have not expired, at most `messages_max`.
+    void match(std::string_view filter, std::size_t messages_max, Millis now, std::vector<mqtt::MessagePtr>& out) const;
     [[nodiscard]] std::size_t topics() const;
     [[nodiscard]] std::size_t bytes() const;
 
@@ -45,7 +45,7 @@ class RetainedTable final {
         Millis last{0};
     };
 
-    bool set(const mqtt::Publish& publish, Millis now);
+    bool set(mqtt::OutgoingMessage& message);
 
     const std::size_t bytes_max_;
     mutable std::shared_mutex mutex_;

@@ -36,15 +36,16 @@ bool leaves_a_will(Cause cause) {
 }  // namespace
 
 SessionService::SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink,
-                               Courier& courier, const net::Reactor& reactor, Tally& tally)
+                               Courier& courier, SessionJournal& journal, const net::Reactor& reactor, Tally& tally)
     : context_(context),
       worker_(worker),
       sessions_(sessions),
       uplink_(uplink),
       courier_(courier),
+      journal_(journal),
       reactor_(reactor),
       tally_(tally),
-      publish_path_(context, uplink, courier, reactor, tally) {}
+      publish_path_(context, sessions, uplink, courier, reactor, tally) {}
 
 Session& SessionService::take_up(const Admission& admission, bool& is_present) {
     Session* session = sessions_.find(admission.key);
@@ -60,7 +61,11 @@ Session& SessionService::take_up(const Admission& admission, bool& is_present) {
         }
     }
     is_present = session != nullptr;
-    return is_present ? *session : sessions_.create(admission.key, admission.role);
+    if (!is_present) {
+        session = &sessions_.create(admission.key, admission.role);
+        session->is_stored = admission.attach.session_expiry_s != 0;
+    }
+    return *session;
 }
 
 void SessionService::begin(Connection& connection, SessionEpoch epoch) {
@@ -70,8 +75,14 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
         connection.end_later(Cause::duplicate_client_id);  // a later CONNECT of this client was answered first
         return;
     }
-    bool is_present = false;
-    Session& session = take_up(*admission, is_present);
+    std::string properties;
+    write_connack_properties(*admission, context_.options.limits, properties);
+    mqtt::Connack connack{.session_present = false, .reason = {}, .properties = mqtt::Properties(properties)};
+    if (!connection.protocol().may_send(mqtt::encoded_size(connection.protocol().version(), connack))) {
+        worker_.refuse(connection, mqtt::ReasonCode::packet_too_large);  // it could not be told our limits
+        return;
+    }
+    Session& session = take_up(*admission, connack.session_present);
     session.connection = &connection;
     session.epoch = epoch;
     session.sequence = 0;
@@ -82,15 +93,20 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     tally_.sessions.set(sessions_.size());
     if (session.role == Role::device) {
         text_.clear();
-        write_connect_detail(*admission, connection.socket().peer_address().to_string(), text_);
+        write_connect_detail(*admission, connection.peer_address().to_string(), text_);
         publish_path_.record_connect(session, admission->keep_alive_s, text_);
     }
     std::string& out = connection.output();
-    connection.protocol().accept({.session_present = is_present, .reason = {}, .properties = {}}, reactor_.monotonic(),
-                                 out);
+    connection.protocol().accept(connack, reactor_.monotonic(), out);
     session.mqtt.attach(admission->attach, reactor_.monotonic(), out);
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
-    if (is_present && session.role == Role::device) {
+    if (session.mqtt.is_stored()) {
+        journal_.forget_dropped(session);
+        journal_.note(session);
+    } else if (session.is_stored) {
+        journal_.discard(session);  // this connection is its last
+    }
+    if (connack.session_present && session.role == Role::device) {
         // As after SUBSCRIBE: the device listens, so what it missed can be sent.
         session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
             if (classify_topic(subscription.filter).topic_class == TopicClass::request) {
@@ -115,8 +131,9 @@ void SessionService::end(Session& session, Cause cause) {
     }
     const bool has_room =
         context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
-    if (session.mqtt.is_kept() && has_room && cause != Cause::server_shutdown) {
+    if (session.mqtt.is_kept() && has_room) {
         context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
+        journal_.note(session);
     } else {
         discard(session);
     }
@@ -125,6 +142,9 @@ void SessionService::end(Session& session, Cause cause) {
 
 void SessionService::discard(Session& session) {
     const SessionHandle handle = sessions_.handle_of(session);
+    if (session.is_stored) {
+        journal_.discard(session);
+    }
     session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         context_.subscriptions.unsubscribe(subscription.filter, handle);
     });
@@ -132,7 +152,7 @@ void SessionService::discard(Session& session) {
 }
 
 void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {
-    auto admission = admit(connect, context_.options);
+    auto admission = admit(connect, context_.options, connection.certified());
     if (!admission) {
         worker_.refuse(connection, admission.error());
         return;
@@ -203,6 +223,10 @@ void SessionService::on_delivery(const Delivery& delivery) {
     std::string& out = connection != nullptr ? connection->output() : nowhere_;
     const auto packet_id = static_cast<std::uint16_t>(delivery.token);
     session->answers->settle(packet_id, is_qos1 ? 1 : 2, [&](const mqtt::IncomingTicket& ticket) {
+        if (ticket.qos == 2 && session->mqtt.is_stored()) {
+            journal_.keep_packet_id(*session, ticket.packet_id);
+            return;
+        }
         session->mqtt.finish_incoming(ticket, mqtt::ReasonCode::success, out);
         tally_.acknowledged.add();
     });
@@ -224,54 +248,89 @@ void SessionService::hold_if_needed(Connection& connection, const PublishPath::O
 void SessionService::on_ack(Connection& connection, const mqtt::Ack& ack) {
     Session& session = *connection.session;
     if (ack.type == mqtt::PacketType::pubrel) {
-        session.mqtt.release_incoming(ack, connection.output());
+        text_.clear();
+        session.mqtt.release_incoming(ack, text_);
+        if (session.mqtt.is_stored()) {
+            // After PUBCOMP the client may use the id for another message.
+            journal_.forget_packet_id(session, ack.packet_id);
+        }
+        answer_stored(connection, text_);
     } else {
-        session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+        const mqtt::Acknowledged done = session.mqtt.acknowledge(ack, reactor_.monotonic(), connection.output());
+        if (done.number != 0 && done.released) {
+            journal_.keep_released(session, done.number, ack.packet_id);
+        } else if (done.number != 0) {
+            journal_.forget(session, done.number);
+        }
     }
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
+    journal_.forget_dropped(session);
     publish_path_.record_ping_if_due(session);
 }
 
-mqtt::ReasonCode SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry) {
+// To a kept session when what it answers is stored; to any other at once.
+void SessionService::answer_stored(Connection& connection, std::string_view bytes) {
+    if (connection.session->mqtt.is_stored()) {
+        journal_.answer_later(*connection.session, std::string(bytes));
+    } else {
+        connection.output() += bytes;
+    }
+}
+
+SessionService::Subscribed SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
+                                                         std::uint32_t identifier) {
     if (!mqtt::is_valid_topic_filter(entry.filter)) {
-        return mqtt::ReasonCode::topic_filter_invalid;
+        return {mqtt::ReasonCode::topic_filter_invalid};
     }
     if (!may_subscribe(session.role, session.device(), entry.filter)) {
-        return mqtt::ReasonCode::not_authorized;
+        return {mqtt::ReasonCode::not_authorized};
     }
-    if (session.mqtt.subscribe({.filter = entry.filter, .options = entry.options}) ==
-        mqtt::ServerSession::Subscribed::full) {
-        return mqtt::ReasonCode::quota_exceeded;
+    const auto subscribed = session.mqtt.subscribe(
+        {.filter = entry.filter, .options = entry.options, .subscription_identifier = identifier});
+    if (subscribed == mqtt::ServerSession::Subscribed::full) {
+        return {mqtt::ReasonCode::quota_exceeded};
     }
     using Outcome = mqtt::SubscriptionTree::Outcome;
     const Outcome outcome = context_.subscriptions.subscribe(
-        entry.filter, {.handle = sessions_.handle_of(session), .options = entry.options});
+        entry.filter,
+        {.handle = sessions_.handle_of(session), .subscription_identifier = identifier, .options = entry.options});
     if (outcome != Outcome::added && outcome != Outcome::replaced) {
         session.mqtt.unsubscribe(entry.filter);
-        return mqtt::ReasonCode::quota_exceeded;
+        return {mqtt::ReasonCode::quota_exceeded};
     }
-    return static_cast<mqtt::ReasonCode>(entry.options.qos());
+    return {static_cast<mqtt::ReasonCode>(entry.options.qos()), subscribed == mqtt::ServerSession::Subscribed::added};
 }
 
 void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe& subscribe) {
     Session& session = *connection.session;
+    const std::uint32_t identifier = subscribe.properties.number(mqtt::PropertyId::subscription_identifier).value_or(0);
     text_.clear();
+    std::vector<bool> is_new;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
-        const mqtt::ReasonCode reason = subscribe_one(session, entry);
-        if (mqtt::is_error(reason)) {
+        const Subscribed subscribed = subscribe_one(session, entry, identifier);
+        if (mqtt::is_error(subscribed.reason)) {
             tally_.subscriptions_refused.add();
         }
-        text_ += static_cast<char>(reason);
+        text_ += static_cast<char>(subscribed.reason);
+        is_new.push_back(subscribed.is_new);
     }
+    std::string suback;
     mqtt::encode(connection.protocol().version(),
-                 mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_},
-                 connection.output());
+                 mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_}, suback);
+    answer_stored(connection, suback);
+    if (session.mqtt.is_stored()) {
+        journal_.note(session);
+    }
     std::size_t index = 0;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
+        const bool was_new = is_new[index];
         if (mqtt::is_error(static_cast<mqtt::ReasonCode>(text_[index++]))) {
             continue;
         }
-        send_retained(connection, entry);
+        const std::uint8_t handling = entry.options.retain_handling();
+        if (handling == 0 || (handling == 1 && was_new)) {
+            send_retained(connection, entry, identifier);
+        }
         if (session.role == Role::device && classify_topic(entry.filter).topic_class == TopicClass::request) {
             publish_path_.record_subscribed(session, entry.filter);
         }
@@ -279,10 +338,12 @@ void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe&
     publish_path_.record_ping_if_due(session);
 }
 
-void SessionService::send_retained(Connection& connection, const mqtt::SubscribeEntry& entry) {
-    RetainedBacklog::Part part{.messages = {}, .options = entry.options};
+void SessionService::send_retained(Connection& connection, const mqtt::SubscribeEntry& entry,
+                                   std::uint32_t identifier) {
+    RetainedBacklog::Part part{.messages = {}, .options = entry.options, .subscription_identifier = identifier};
     const bool sees_all = connection.session->role == Role::fleet_operator;
-    context_.retained.match(entry.filter, sees_all ? SIZE_MAX : retained_per_subscription_max, part.messages);
+    context_.retained.match(entry.filter, sees_all ? SIZE_MAX : retained_per_subscription_max, reactor_.monotonic(),
+                            part.messages);
     if (part.messages.empty()) {
         return;
     }
@@ -310,8 +371,9 @@ void SessionService::pump(Connection& connection) {
             return;
         }
         mqtt::OutgoingMessage message(part.messages[backlog.next_message++]);
-        const std::uint8_t qos = std::min(message.view().qos, part.options.qos());
-        courier_.deliver(session, message, {.qos = qos, .retain = true}, reactor_.monotonic());
+        mqtt::DeliverOptions options{.qos = std::min(message.view().qos, part.options.qos()), .retain = true};
+        mqtt::add_subscription_id(part.subscription_identifier, options.subscription_ids);
+        courier_.deliver(session, message, options, reactor_.monotonic());
     }
     connection.backlog.reset();
 }
@@ -327,9 +389,13 @@ void SessionService::on_unsubscribe(Connection& connection, const mqtt::Unsubscr
         }
         text_ += static_cast<char>(was_there ? mqtt::ReasonCode::success : mqtt::ReasonCode::no_subscription_existed);
     }
+    std::string unsuback;
     mqtt::encode(connection.protocol().version(),
-                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_},
-                 connection.output());
+                 mqtt::Unsuback{.packet_id = unsubscribe.packet_id, .properties = {}, .reasons = text_}, unsuback);
+    answer_stored(connection, unsuback);
+    if (session.mqtt.is_stored()) {
+        journal_.note(session);
+    }
     publish_path_.record_ping_if_due(session);
 }
 
@@ -341,6 +407,10 @@ void SessionService::on_ping(Connection& connection) {
 void SessionService::on_disconnect(Connection& connection, const mqtt::Disconnect& disconnect) {
     if (disconnect.reason != mqtt::ReasonCode::disconnect_with_will) {
         connection.session->will.reset();
+    }
+    if (const auto expiry_s = disconnect.properties.number(mqtt::PropertyId::session_expiry)) {
+        connection.session->mqtt.set_session_expiry_s(
+            std::min(*expiry_s, context_.options.limits.session_expiry_s_max));
     }
     connection.end_later(Cause::client_disconnect);
 }
@@ -365,18 +435,20 @@ void SessionService::obey(const Mailbox::Order& order) {
 
 void SessionService::deliver_order(Session& session, const mqtt::MessagePtr& message) {
     int qos = -1;
+    mqtt::DeliverOptions options;
     session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         if (mqtt::topic_matches(subscription.filter, message->topic)) {
             qos = std::max<int>(qos, subscription.options.qos());
+            mqtt::add_subscription_id(subscription.subscription_identifier, options.subscription_ids);
         }
     });
     if (qos < 0) {
         tally_.drop(Drop::not_subscribed);
         return;
     }
+    options.qos = std::min(message->qos, static_cast<std::uint8_t>(qos));
     mqtt::OutgoingMessage outgoing(message);
-    courier_.deliver(session, outgoing, {.qos = std::min(message->qos, static_cast<std::uint8_t>(qos))},
-                     reactor_.monotonic());
+    courier_.deliver(session, outgoing, options, reactor_.monotonic());
 }
 
 }  // namespace muster

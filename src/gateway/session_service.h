@@ -10,6 +10,7 @@
 #include "gateway/gateway_context.h"
 #include "gateway/mailbox.h"
 #include "gateway/publish_path.h"
+#include "gateway/session_journal.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
 #include "net/reactor.h"
@@ -20,7 +21,7 @@ namespace muster {
 class SessionService final {
  public:
     SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink, Courier& courier,
-                   const net::Reactor& reactor, Tally& tally);
+                   SessionJournal& journal, const net::Reactor& reactor, Tally& tally);
 
     /// The connection's CONNECT is admitted and has its epoch (0 for clients that are no devices): takes over or makes
     /// the session, writes the connect record, then answers.
@@ -48,9 +49,15 @@ class SessionService final {
  private:
     [[nodiscard]] Session& take_up(const Admission& admission, bool& is_present);
     void discard(Session& session);
-    [[nodiscard]] mqtt::ReasonCode subscribe_one(Session& session, const mqtt::SubscribeEntry& entry);
-    void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry);
+    struct Subscribed {
+        mqtt::ReasonCode reason = mqtt::ReasonCode::success;
+        bool is_new = false;
+    };
+    [[nodiscard]] Subscribed subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
+                                           std::uint32_t identifier);
+    void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry, std::uint32_t identifier);
     void hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome);
+    void answer_stored(Connection& connection, std::string_view bytes);
     void deliver_order(Session& session, const mqtt::MessagePtr& message);
     [[nodiscard]] std::uint64_t token_for(const Session& session, const mqtt::Publish& publish) const;
 
@@ -59,6 +66,7 @@ class SessionService final {
     SessionTable& sessions_;
     Uplink& uplink_;
     Courier& courier_;
+    SessionJournal& journal_;
     const net::Reactor& reactor_;
     Tally& tally_;
     PublishPath publish_path_;

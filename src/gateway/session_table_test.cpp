@@ -1,6 +1,12 @@
 #include "gateway/session_table.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
+
+#include "gateway/connection.h"
 
 namespace muster {
 namespace {
@@ -95,6 +101,54 @@ TEST(SessionTable, finds_sessions_by_key) {
     EXPECT_EQ(session.device(), "dev-1");
     EXPECT_EQ(table.find("dev-2"), nullptr);
     EXPECT_EQ(table.create("/guest/x", Role::guest).device(), "");
+}
+
+TEST(SessionTable, keys_of_any_length_are_told_apart) {
+    const mqtt::SessionLimits limits;
+    SessionTable table(0, limits);
+    std::vector<std::string> keys{""};
+    for (const std::size_t size :
+         {std::size_t{1}, std::size_t{14}, std::size_t{15}, std::size_t{16}, std::size_t{17}, std::size_t{70'000}}) {
+        keys.push_back(std::string(size, 'a'));
+        keys.push_back(std::string(size - 1, 'a') + 'b');
+    }
+    for (const std::string& key : keys) {
+        EXPECT_EQ(*table.create(key, Role::device).key, key);
+    }
+    for (const std::string& key : keys) {
+        ASSERT_NE(table.find(key), nullptr);
+        EXPECT_EQ(*table.find(key)->key, key);
+    }
+    EXPECT_EQ(table.find(std::string(18, 'a')), nullptr);
+}
+
+TEST(SessionTable, sessions_stay_where_they_are_while_others_come_and_go) {
+    const mqtt::SessionLimits limits;
+    SessionTable table(0, limits);
+    const auto key_of = [](int number) { return "device-" + std::to_string(number); };
+    Session& first = table.create(key_of(0), Role::device);
+    for (int i = 1; i < 5000; ++i) {
+        table.create(key_of(i), Role::device);
+    }
+    for (int i = 1; i < 5000; i += 2) {
+        table.erase(*table.find(key_of(i)));
+    }
+    EXPECT_EQ(table.size(), 2500U);
+    EXPECT_EQ(table.find(key_of(0)), &first);
+    for (int i = 1; i < 5000; i += 2) {
+        EXPECT_EQ(table.find(key_of(i)), nullptr);
+        EXPECT_LT(table.create(key_of(i), Role::device).slot, 5000U) << "slots are used again";
+    }
+    for (int i = 0; i < 5000; ++i) {
+        ASSERT_NE(table.find(key_of(i)), nullptr);
+        EXPECT_EQ(table.at(table.handle_of(*table.find(key_of(i)))), table.find(key_of(i)));
+    }
+}
+
+/// The bound of an idle session in the gateway: what these two cost is 16 bytes of heap overhead and index apart.
+TEST(SessionTable, a_session_and_its_connection_are_small) {
+    EXPECT_LE(sizeof(Session), 176U);
+    EXPECT_LE(sizeof(Connection), 152U);
 }
 
 }  // namespace

@@ -59,13 +59,8 @@ void SubscriptionIndex::match(std::string_view topic, std::vector<mqtt::Subscrib
     if (out.size() - before < 2) {
         return;
     }
-    // Overlapping filters of one session: one copy with the highest QoS [MQTT-3.3.5-1].
-    const auto first = out.begin() + static_cast<std::ptrdiff_t>(before);
-    std::sort(first, out.end(), [](const mqtt::Subscriber& a, const mqtt::Subscriber& b) {
-        return a.handle != b.handle ? a.handle < b.handle : a.options.qos() > b.options.qos();
-    });
-    out.erase(std::unique(first, out.end(), [](const auto& a, const auto& b) { return a.handle == b.handle; }),
-              out.end());
+    std::sort(out.begin() + static_cast<std::ptrdiff_t>(before), out.end(),
+              [](const mqtt::Subscriber& a, const mqtt::Subscriber& b) { return a.handle < b.handle; });
 }
 
 std::size_t SubscriptionIndex::subscriptions() const {

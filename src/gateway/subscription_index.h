@@ -21,7 +21,7 @@ class SubscriptionIndex final {
     /// As SubscriptionTree.
     mqtt::SubscriptionTree::Outcome subscribe(std::string_view filter, const mqtt::Subscriber& subscriber);
     bool unsubscribe(std::string_view filter, std::uint64_t handle);
-    /// Appends who gets a message of this topic to `out`, each handle once, with the highest QoS of its filters.
+    /// Appends every subscription that a message of this topic matches to `out`; those of one session stand together.
     void match(std::string_view topic, std::vector<mqtt::Subscriber>& out) const;
     [[nodiscard]] std::size_t subscriptions() const;
 

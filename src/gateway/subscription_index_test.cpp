@@ -41,15 +41,16 @@ TEST(SubscriptionIndex, a_leading_wildcard_does_not_match_a_dollar_topic) {
     EXPECT_EQ(match(index, "telemetry/a").size(), 1U);
 }
 
-TEST(SubscriptionIndex, overlapping_filters_give_a_session_one_copy_with_the_highest_qos) {
+TEST(SubscriptionIndex, overlapping_filters_of_a_session_stand_together) {
     SubscriptionIndex index(1, 100);
     index.subscribe("news/#", subscriber(7, 0));
-    index.subscribe("news/+", subscriber(7, 1));
     index.subscribe("news/a", subscriber(8, 0));
+    index.subscribe("news/+", subscriber(7, 1));
     const auto matched = match(index, "news/a");
-    ASSERT_EQ(matched.size(), 2U);
+    ASSERT_EQ(matched.size(), 3U);
     EXPECT_EQ(matched[0].handle, 7U);
-    EXPECT_EQ(matched[0].options.qos(), 1);
+    EXPECT_EQ(matched[1].handle, 7U);
+    EXPECT_EQ(matched[2].handle, 8U);
 }
 
 TEST(SubscriptionIndex, a_replaced_subscription_is_counted_once) {
@@ -61,57 +62,78 @@ TEST(SubscriptionIndex, a_replaced_subscription_is_counted_once) {
     EXPECT_TRUE(match(index, "telemetry/a").empty());
 }
 
-mqtt::Publish retained(std::string_view topic, std::string_view payload) {
+mqtt::MessagePtr retained(std::string_view topic, std::string_view payload, mqtt::Properties properties = {}) {
     mqtt::Publish publish;
     publish.topic = topic;
     publish.payload = payload;
+    publish.properties = properties;
     publish.retain = true;
-    return publish;
+    return mqtt::keep_message(publish, Millis(0));
 }
 
-std::string payload_of(const RetainedTable& table, std::string_view topic) {
+bool set_own(RetainedTable& table, std::string_view topic, std::string_view payload) {
+    mqtt::OutgoingMessage message(retained(topic, payload));
+    return table.set_own(message, Millis(0));
+}
+
+void set_from_bus(RetainedTable& table, std::string_view topic, std::string_view payload, Millis now = Millis(0)) {
+    mqtt::OutgoingMessage message(retained(topic, payload));
+    EXPECT_TRUE(table.set_from_bus(message, now));
+}
+
+std::string payload_of(const RetainedTable& table, std::string_view topic, Millis now = Millis(0)) {
     std::vector<mqtt::MessagePtr> found;
-    table.match(topic, 10, found);
+    table.match(topic, 10, now, found);
     return found.empty() ? "none" : found[0]->payload;
 }
 
 TEST(RetainedTable, an_own_publish_is_seen_at_once_and_what_lies_before_it_on_the_bus_is_passed_over) {
     RetainedTable table(1, 100, 10'000);
-    table.set_own(retained("a", "own"), Millis(0));
-    table.set_from_bus(retained("a", "foreign, earlier on the bus"), Millis(0));
+    set_own(table, "a", "own");
+    set_from_bus(table, "a", "foreign, earlier on the bus");
     EXPECT_EQ(payload_of(table, "a"), "own");
     table.own_record_returned("a");
-    table.set_from_bus(retained("a", "foreign, later"), Millis(0));
+    set_from_bus(table, "a", "foreign, later");
     EXPECT_EQ(payload_of(table, "a"), "foreign, later");
 }
 
 TEST(RetainedTable, an_own_record_that_never_comes_back_is_forgotten_in_time) {
     RetainedTable table(1, 100, 10'000);
-    table.set_own(retained("a", "lost on the way"), Millis(0));
-    table.set_from_bus(retained("a", "foreign"), RetainedTable::own_record_timeout);
+    set_own(table, "a", "lost on the way");
+    set_from_bus(table, "a", "foreign", RetainedTable::own_record_timeout);
     EXPECT_EQ(payload_of(table, "a"), "foreign");
+}
+
+TEST(RetainedTable, an_expired_message_is_no_longer_found) {
+    RetainedTable table(1, 100, 10'000);
+    std::string block;
+    mqtt::PropertyWriter(block).number(mqtt::PropertyId::message_expiry, 5);
+    mqtt::OutgoingMessage message(retained("a", "short-lived", mqtt::Properties(block)));
+    EXPECT_TRUE(table.set_own(message, Millis(0)));
+    EXPECT_EQ(payload_of(table, "a", Millis(4999)), "short-lived");
+    EXPECT_EQ(payload_of(table, "a", Millis(5000)), "none");
 }
 
 TEST(RetainedTable, an_empty_payload_clears_the_topic) {
     RetainedTable table(1, 100, 10'000);
-    table.set_own(retained("a", "1"), Millis(0));
-    table.set_own(retained("a", ""), Millis(0));
+    set_own(table, "a", "1");
+    set_own(table, "a", "");
     EXPECT_EQ(table.topics(), 0U);
     EXPECT_EQ(table.bytes(), 0U);
 }
 
 TEST(RetainedTable, is_bounded_in_topics_and_bytes) {
     RetainedTable table(1, 2, 100);
-    EXPECT_TRUE(table.set_own(retained("a", "1"), Millis(0)));
-    EXPECT_FALSE(table.set_own(retained("b", std::string(100, 'x')), Millis(0)));
-    EXPECT_TRUE(table.set_own(retained("c", "1"), Millis(0)));
-    EXPECT_FALSE(table.set_own(retained("d", "1"), Millis(0)));
-    EXPECT_TRUE(table.set_own(retained("a", "2"), Millis(0)));
+    EXPECT_TRUE(set_own(table, "a", "1"));
+    EXPECT_FALSE(set_own(table, "b", std::string(100, 'x')));
+    EXPECT_TRUE(set_own(table, "c", "1"));
+    EXPECT_FALSE(set_own(table, "d", "1"));
+    EXPECT_TRUE(set_own(table, "a", "2"));
     EXPECT_EQ(table.bytes(), 4U);
 }
 
 Mailbox::Routed routed(std::uint8_t qos) {
-    return {.message = mqtt::keep_message(retained("topic", "payload"), Millis(0)), .to = 1, .options = {.qos = qos}};
+    return {.message = retained("topic", "payload"), .to = 1, .options = {.qos = qos}};
 }
 
 TEST(Mailbox, wakes_its_owner_once_and_gives_everything_out) {

@@ -10,17 +10,18 @@ Uplink::Uplink(std::unique_ptr<Producer> producer, const GatewayLimits& limits, 
     : producer_(std::move(producer)), limits_(limits), tally_(tally) {}
 
 bool Uplink::send_packed(const UplinkRecord& record, std::string_view header) {
-    const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, header}};
+    const std::array<RecordHeader, 2> headers{RecordHeader{event_header_name, header},
+                                              RecordHeader{properties_header_name, record.properties}};
     const ProducerRecord packed{.key = record.key,
                                 .value = record.value,
-                                .headers = headers,
+                                .headers = std::span(headers).first(record.properties.empty() ? 1 : 2),
                                 .time = record.header.received,
                                 .partition = record.partition,
                                 .tombstone = record.tombstone};
     if (!producer_->send(record.topic, packed, record.token)) {
         return false;
     }
-    queued_bytes_ += record.key.size() + record.value.size() + header.size();
+    queued_bytes_ += record.key.size() + record.value.size() + record.properties.size() + header.size();
     return true;
 }
 
@@ -41,7 +42,7 @@ void Uplink::send_control(const UplinkRecord& record) {
         return;
     }
     kept_.push_back({record.topic, record.partition, record.header.received, record.tombstone, std::string(record.key),
-                     std::string(record.value), header_});
+                     std::string(record.value), std::string(record.properties), header_});
     tally_.control_records.set(kept_.size());
 }
 
@@ -51,6 +52,7 @@ void Uplink::send_kept() {
         UplinkRecord record{.topic = first.topic,
                             .key = first.key,
                             .value = first.value,
+                            .properties = first.properties,
                             .header = {},
                             .token = 0,
                             .partition = first.partition,

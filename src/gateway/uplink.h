@@ -28,6 +28,7 @@ struct UplinkRecord {
     TopicId topic = 0;
     std::string_view key;
     std::string_view value;
+    std::string_view properties{};  ///< of a 5.0 publish, as properties_header_name says
     EventHeader header;
     std::uint64_t token = 0;
     Partition partition = any_partition;
@@ -69,6 +70,7 @@ class Uplink final {
         bool tombstone;
         std::string key;
         std::string value;
+        std::string properties;
         std::string header;
     };
 

@@ -1,7 +1,5 @@
 #include "history/chunk_key.h"
 
-#include "history/history_codec.h"
-
 namespace muster {
 namespace {
 
@@ -17,6 +15,12 @@ std::string_view after_device(std::string_view bytes, std::size_t size) {
 }
 
 }  // namespace
+
+std::string device_prefix(std::string_view device) {
+    std::string prefix(device);
+    prefix.push_back('\0');
+    return prefix;
+}
 
 std::string chunk_key(const ChunkKey& key) {
     std::string bytes = device_prefix(key.device);

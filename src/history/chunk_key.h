@@ -12,6 +12,9 @@ namespace muster {
 //   samples   device | 0x00 | u8 hour of the day | u16 part, big-endian
 //   rollups   device | 0x00 | u32 day since 1970, big-endian
 
+/// What all keys of a device begin with: no id has a zero byte, so that no device's keys lie among another's.
+[[nodiscard]] std::string device_prefix(std::string_view device);
+
 /// What a key of samples says. Views are of the key.
 struct ChunkKey {
     std::string_view device;

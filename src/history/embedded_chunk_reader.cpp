@@ -2,7 +2,6 @@
 
 #include "history/chunk_key.h"
 #include "history/history_chunk.h"
-#include "history/history_codec.h"
 
 namespace muster {
 namespace {

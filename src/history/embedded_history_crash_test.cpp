@@ -231,30 +231,6 @@ TEST_F(HistoryOnDisk, rollups_outlive_their_samples) {
     EXPECT_EQ(fleet->points.size(), 600U) << "two minutes each, as 10,000 minutes are not enough";
 }
 
-TEST_F(HistoryOnDisk, it_is_read_while_another_is_writing) {
-    open();
-    append("d1", start_ms, 1);
-    append("d1", start_ms + hour_ms, 2);
-    ASSERT_TRUE(store_->seal_all());
-    append("d1", start_ms + hour_ms + 1, 3);
-    ASSERT_TRUE(store_->checkpoint());
-    append("d1", start_ms + hour_ms + 2, 4);
-    auto looking = options();
-    looking.read_only = true;
-    MetricRegistry metrics;
-    const auto reader = EmbeddedHistoryStore::open(looking, metrics);
-    ASSERT_TRUE(reader) << reader.error().message();
-    EXPECT_EQ(stored(**reader)["d1"]["temp"].size(), 3U) << "up to the last checkpoint";
-    EXPECT_EQ((*reader)->append({}).error().code, ErrorCode::unsupported);
-    EXPECT_EQ((*reader)->checkpoint().error().code, ErrorCode::unsupported);
-    EXPECT_TRUE((*reader)->verify([](std::uint64_t) { return true; }));
-    append("d1", start_ms + 2 * hour_ms, 5);
-    ASSERT_TRUE(store_->seal_all());
-    EXPECT_EQ(stored(**reader)["d1"]["temp"].size(), 3U);
-    looking.directory = directory_.path() + "/none";
-    EXPECT_EQ(EmbeddedHistoryStore::open(looking, metrics).error().code, ErrorCode::not_found);
-}
-
 // Damage --------------------------------------------------------------------------------------------------------------
 
 TEST_F(HistoryOnDisk, a_damaged_chunk_is_left_out_counted_and_told_and_the_others_are_there) {

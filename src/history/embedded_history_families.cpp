@@ -48,7 +48,6 @@ void EmbeddedHistoryFamilies::forget() {
 void EmbeddedHistoryFamilies::find(RocksDatabase& database) {
     forget();
     tail_ = database.family(std::string(tail_name));
-    transitions_ = database.family(std::string(transitions_name));
     state_ = database.family(std::string(state_name));
     for (const std::string& name : database.family_names()) {
         for (const Kind kind : {Kind::samples, Kind::minutes, Kind::hours}) {

@@ -22,10 +22,9 @@ class EmbeddedHistoryFamilies final {
     enum class Kind : std::uint8_t { samples, minutes, hours };
 
     static constexpr std::string_view tail_name = "tail";
-    static constexpr std::string_view transitions_name = "transitions";
     static constexpr std::string_view state_name = "state";
 
-    /// Options of a family by name, but for transitions'.
+    /// Options of a family by its name.
     [[nodiscard]] static rocksdb::ColumnFamilyOptions options_of(std::string_view name);
 
     /// Learns what there is, after the database was opened.
@@ -47,7 +46,6 @@ class EmbeddedHistoryFamilies final {
     }
 
     [[nodiscard]] rocksdb::ColumnFamilyHandle* tail() const { return tail_; }
-    [[nodiscard]] rocksdb::ColumnFamilyHandle* transitions() const { return transitions_; }
     [[nodiscard]] rocksdb::ColumnFamilyHandle* state() const { return state_; }
 
  private:
@@ -59,7 +57,6 @@ class EmbeddedHistoryFamilies final {
 
     std::array<Map, 3> maps_;  ///< by Kind
     rocksdb::ColumnFamilyHandle* tail_ = nullptr;
-    rocksdb::ColumnFamilyHandle* transitions_ = nullptr;
     rocksdb::ColumnFamilyHandle* state_ = nullptr;
 };
 

@@ -9,7 +9,6 @@ namespace muster {
 struct EmbeddedHistoryStore::Metrics {
     explicit Metrics(MetricRegistry& registry)
         : samples(registry.counter("muster_history_samples_total", "Samples appended")),
-          transitions(registry.counter("muster_history_transitions_total", "Presence transitions appended")),
           too_old(registry.counter("muster_history_too_old_total", "Samples left out because their day is gone")),
           refused(registry.counter("muster_history_refused_metrics_total",
                                    "Values left out: not finite, or a name over 255 bytes")),
@@ -32,7 +31,6 @@ struct EmbeddedHistoryStore::Metrics {
           disk_state(registry.gauge("muster_history_disk_state", "0 ample, 1 warning, 2 full")) {}
 
     Counter& samples;
-    Counter& transitions;
     Counter& too_old;
     Counter& refused;
     Counter& dropped;

@@ -280,6 +280,11 @@ Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t
     if (auto read = for_each_segment(*database_, families_->tail(), check_segment); !read) {
         damage("open samples: " + read.error().message());
     }
+    if (wanted) {
+        if (auto presence = verify_presence(found, go_on); !presence) {
+            return tl::unexpected(presence.error());
+        }
+    }
     return found;
 }
 

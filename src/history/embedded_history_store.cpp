@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
-#include <rocksdb/compaction_filter.h>
-
-#include "contract/identity.h"
 #include "history/embedded_history_families.h"
 #include "history/embedded_history_metrics.h"
+#include "history/embedded_presence_history.h"
 #include "history/embedded_tail.h"
-#include "history/history_codec.h"
 #include "storage/embedded_rocksdb.h"
 
 namespace muster {
@@ -17,40 +14,15 @@ namespace {
 using Families = EmbeddedHistoryFamilies;
 
 constexpr std::string_view cannot_write = "cannot write to the history";
-constexpr std::string_view cannot_read = "cannot read the history";
-constexpr std::size_t transitions_limit = 10'000;
+constexpr std::string_view presence_folder = "/presence";
 /// Families of the format before chunks; what is in them cannot be read any more.
 constexpr std::string_view former_prefix = "raw:";
-
-/// From 1970 to 9999: beyond it the arithmetic of days would overflow.
-bool is_storable(Timestamp time) {
-    return time >= Timestamp{} && time < Timestamp(std::chrono::sys_days(std::chrono::year(9999) / 12 / 31));
-}
+constexpr std::string_view former_transitions = "transitions";
 
 }  // namespace
 
-/// Drops transitions that are over their days when RocksDB rewrites them anyway.
-class EmbeddedHistoryStore::OldTransitions final : public rocksdb::CompactionFilter {
- public:
-    OldTransitions(const std::atomic<std::int64_t>& newest_ms, std::chrono::days kept)
-        : newest_ms_(newest_ms), kept_(kept) {}
-
-    [[nodiscard]] const char* Name() const override { return "muster.OldTransitions"; }
-    [[nodiscard]] bool Filter(int /*level*/, const rocksdb::Slice& key, const rocksdb::Slice& /*value*/,
-                              std::string* /*new_value*/, bool* /*changed*/) const override {
-        const std::string_view bytes = view_of(key);
-        const auto time = time_of_key(bytes, bytes.find('\0') + 1);
-        return time && *time < from_epoch_ms(newest_ms_.load(std::memory_order_relaxed)) - kept_;
-    }
-
- private:
-    const std::atomic<std::int64_t>& newest_ms_;
-    const std::chrono::days kept_;
-};
-
 EmbeddedHistoryStore::EmbeddedHistoryStore(EmbeddedHistoryStoreOptions options, MetricRegistry& metrics)
     : options_(std::move(options)),
-      old_transitions_(std::make_unique<OldTransitions>(newest_ms_, std::chrono::days(options_.transition_days))),
       families_(std::make_unique<Families>()),
       lanes_(std::make_unique<std::array<OpenLane, lanes>>()),
       metrics_(std::make_unique<Metrics>(metrics)),
@@ -77,23 +49,25 @@ Result<std::unique_ptr<EmbeddedHistoryStore>> EmbeddedHistoryStore::open(Embedde
     if (const auto opened = store->open_database(); !opened) {
         return tl::unexpected(opened.error());
     }
+    auto presence =
+        EmbeddedPresenceHistory::open({.directory = store->options_.directory + std::string(presence_folder),
+                                       .days = store->options_.transition_days},
+                                      metrics);
+    if (!presence) {
+        return tl::unexpected(presence.error());
+    }
+    store->presence_ = std::move(*presence);
     return store;
 }
 
 Result<void> EmbeddedHistoryStore::open_database() {
-    const auto options_of = [this](const std::string& family) {
-        auto options = Families::options_of(family);
-        options.compaction_filter = family == Families::transitions_name ? old_transitions_.get() : nullptr;
-        return options;
-    };
+    const auto options_of = [](const std::string& family) { return Families::options_of(family); };
     auto opened =
         RocksDatabase::open({.directory = options_.directory,
                              .what = "history",
-                             .families = {std::string(Families::tail_name), std::string(Families::transitions_name),
-                                          std::string(Families::state_name)},
+                             .families = {std::string(Families::tail_name), std::string(Families::state_name)},
                              .family_options = options_of,
-                             .env = options_.env,
-                             .read_only = options_.read_only});
+                             .env = options_.env});
     if (!opened) {
         return tl::unexpected(opened.error());
     }
@@ -104,7 +78,7 @@ Result<void> EmbeddedHistoryStore::open_database() {
 /// Learns the handles, and how far time has come: at least to the newest day.
 Result<void> EmbeddedHistoryStore::after_open() {
     for (const std::string& name : database_->family_names()) {
-        if (!options_.read_only && name.starts_with(former_prefix)) {
+        if (name == former_transitions || name.starts_with(former_prefix)) {
             spdlog::warn("history: {} in {} is of a former format and is removed", name, options_.directory);
             if (auto dropped = database_->drop_family(name); !dropped) {
                 return dropped;
@@ -197,21 +171,9 @@ EmbeddedHistoryStore::Day EmbeddedHistoryStore::oldest_day() const {
                     Day(std::chrono::days(std::max(dropped_before_.load(), 0))));
 }
 
-tl::unexpected<Error> EmbeddedHistoryStore::damaged(std::string_view device) const {
-    return fail(ErrorCode::corrupt, "the history is damaged",
-                "in " + options_.directory + ", device " + std::string(device));
-}
-
 Result<void> EmbeddedHistoryStore::check_open() const {
     if (!database_->is_open()) {
         return fail(ErrorCode::io, "the history is closed after an error of its disk");
-    }
-    return {};
-}
-
-Result<void> EmbeddedHistoryStore::check_writable() const {
-    if (options_.read_only) {
-        return fail(ErrorCode::unsupported, "the history is open for reading only");
     }
     return {};
 }
@@ -226,8 +188,8 @@ Result<void> EmbeddedHistoryStore::written(Result<void> result) {
 }
 
 Result<void> EmbeddedHistoryStore::checkpoint() {
-    if (auto writable = check_writable(); !writable) {
-        return writable;
+    if (auto kept = presence_->checkpoint(); !kept) {
+        return kept;
     }
     if (last_write_failed_) {
         if (auto reopened = reopen(); !reopened) {
@@ -254,60 +216,38 @@ Result<void> EmbeddedHistoryStore::checkpoint() {
     return written(rocks_result(database_->db().FlushWAL(true), cannot_write));
 }
 
-// Transitions ---------------------------------------------------------------------------------------------------------
+// Presence ------------------------------------------------------------------------------------------------------------
 
 Result<void> EmbeddedHistoryStore::append_transition(std::string_view device, const Transition& transition) {
-    if (!is_valid_device_id(device) || !is_storable(transition.time)) {
-        return fail(ErrorCode::invalid_argument, "a transition without a valid device or time", std::string(device));
-    }
-    if (auto writable = check_writable(); !writable) {
-        return writable;
-    }
-    note_newest(transition.time);
-    const std::shared_lock lock(mutex_);
-    if (auto open = check_open(); !open) {
-        return open;
-    }
-    metrics_->transitions.Increment();
-    return written(rocks_result(
-        database_->db().Put(rocksdb::WriteOptions(), families_->transitions(),
-                            transition_key(device, transition.time, transition.offset), encode_transition(transition)),
-        cannot_write));
+    return presence_->append(device, transition);
 }
 
-Result<std::vector<Transition>> EmbeddedHistoryStore::transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                                  std::size_t limit) const {
-    if (limit == 0 || limit > transitions_limit) {
-        return fail(ErrorCode::invalid_argument, "limit must be 1 to 10,000");
+Result<std::vector<Transition>> EmbeddedHistoryStore::transitions(const TransitionQuery& query) const {
+    return presence_->transitions(query);
+}
+
+Result<void> EmbeddedHistoryStore::presence_at(Timestamp at, std::string_view after, PastPresenceVisitor visit) const {
+    return presence_->presence_at(at, after, visit);
+}
+
+std::optional<Timestamp> EmbeddedHistoryStore::presence_since() const {
+    return presence_->since();
+}
+
+/// Adds what the presence history finds in itself.
+Result<void> EmbeddedHistoryStore::verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const {
+    const auto checked = presence_->verify(
+        [&](const EmbeddedPresenceHistory::Checked& so_far) { return go_on(check.chunks + so_far.entries); });
+    if (!checked) {
+        return tl::unexpected(checked.error());
     }
-    std::vector<Transition> result;
-    if (!is_valid_device_id(device) || from >= to) {
-        return result;
+    check.transitions = checked->entries;
+    check.baseline_devices = checked->baseline_devices;
+    check.damaged += checked->damaged;
+    if (checked->damaged > 0) {
+        check.damaged_examples.push_back(fmt::format("{} rows of the presence history", checked->damaged));
     }
-    const std::shared_lock lock(mutex_);
-    if (const auto open = check_open(); !open) {
-        return tl::unexpected(open.error());
-    }
-    const std::string first = time_key(device, from);
-    const std::string end = time_key(device, to);
-    const std::size_t prefix_bytes = device_prefix(device).size();
-    const rocksdb::Slice lower(first);
-    const rocksdb::Slice upper(end);
-    rocksdb::ReadOptions options;
-    options.iterate_lower_bound = &lower;
-    options.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> iterator(database_->db().NewIterator(options, families_->transitions()));
-    for (iterator->SeekToLast(); iterator->Valid() && result.size() < limit; iterator->Prev()) {
-        auto transition = decode_transition(view_of(iterator->key()), prefix_bytes, view_of(iterator->value()));
-        if (!transition) {
-            return damaged(device);
-        }
-        result.push_back(std::move(*transition));
-    }
-    if (const auto read = rocks_result(iterator->status(), cannot_read); !read) {
-        return tl::unexpected(read.error());
-    }
-    return result;
+    return {};
 }
 
 }  // namespace muster

@@ -18,7 +18,6 @@
 
 namespace rocksdb {
 class ColumnFamilyHandle;
-class CompactionFilter;
 class Env;
 }  // namespace rocksdb
 
@@ -26,6 +25,7 @@ namespace muster {
 
 class EmbeddedChunkReader;
 class EmbeddedHistoryFamilies;
+class EmbeddedPresenceHistory;
 class RocksDatabase;
 class SeriesBuilder;
 
@@ -41,9 +41,6 @@ struct EmbeddedHistoryStoreOptions {
     std::uint64_t open_bytes_max = std::uint64_t{4} << 30U;  ///< memory for samples that are not yet sealed
     /// Of devices rolled up in one checkpoint: a share of a day that is over.
     std::size_t roll_devices = 500;
-    /// Look at what another process is serving: nothing is written, append() and checkpoint() say unsupported. What was
-    /// appended after the other's last checkpoint is not seen.
-    bool read_only = false;
     rocksdb::Env* env = nullptr;  ///< null: the real file system; else one with faults, for tests
 };
 
@@ -66,8 +63,11 @@ class EmbeddedHistoryStore final : public HistoryStore {
 
     /// too_large: so many samples or metrics in the range that it must be asked for in parts.
     [[nodiscard]] Result<HistoryResult> query(const HistoryQuery& query) const override;
-    [[nodiscard]] Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
-                                                              std::size_t limit) const override;
+    using HistoryStore::transitions;
+    [[nodiscard]] Result<std::vector<Transition>> transitions(const TransitionQuery& query) const override;
+    [[nodiscard]] Result<void> presence_at(Timestamp at, std::string_view after,
+                                           PastPresenceVisitor visit) const override;
+    [[nodiscard]] std::optional<Timestamp> presence_since() const override;
     [[nodiscard]] Result<FleetSeries> fleet_series(const FleetQuery& query) const override;
     [[nodiscard]] Result<TopResult> top(const TopQuery& query) const override;
     [[nodiscard]] Result<ScanResult> scan(const ScanQuery& query, SampleVisitor visit) const override;
@@ -80,7 +80,6 @@ class EmbeddedHistoryStore final : public HistoryStore {
 
  private:
     using Day = std::chrono::sys_days;
-    class OldTransitions;
     struct Metrics;
     struct DueHour {
         OpenDevice* device = nullptr;
@@ -96,8 +95,6 @@ class EmbeddedHistoryStore final : public HistoryStore {
     Result<void> restore_tails();
     Result<void> reopen();
     [[nodiscard]] Result<void> check_open() const;
-    [[nodiscard]] Result<void> check_writable() const;
-    [[nodiscard]] tl::unexpected<Error> damaged(std::string_view device) const;
     [[nodiscard]] Result<void> written(Result<void> result);
 
     // Time.
@@ -129,6 +126,8 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Result<void> keep_budget();
     [[nodiscard]] HistoryDisk measure_disk() const;
 
+    [[nodiscard]] Result<void> verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const;
+
     // Reading, in embedded_history_queries.cpp and embedded_history_scans.cpp.
     using OpenCopies = std::vector<std::pair<HourNumber, std::string>>;
     using Wanted = std::span<const std::string>;
@@ -156,7 +155,7 @@ class EmbeddedHistoryStore final : public HistoryStore {
 
     const EmbeddedHistoryStoreOptions options_;
     std::atomic<std::int64_t> newest_ms_{0};
-    std::unique_ptr<rocksdb::CompactionFilter> old_transitions_;  ///< outlives the database, which calls it
+    std::unique_ptr<EmbeddedPresenceHistory> presence_;  ///< in files of its own
     /// Shared: families are in use; exclusive: they come or go, the database is reopened. Taken after a lane's.
     mutable std::shared_mutex mutex_;
     std::unique_ptr<RocksDatabase> database_;

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "history/history_codec.h"
+#include "history/chunk_key.h"
 #include "history/history_store_conformance.h"
 #include "history/series_builder.h"
 #include "storage/scratch_directory.h"
@@ -116,11 +116,22 @@ TEST_F(EmbeddedHistory, a_damaged_directory_is_an_error_that_names_it) {
     EXPECT_NE(opened.error().message().find(directory_.path()), std::string::npos);
 }
 
-TEST(HistoryCodec, keys_sort_by_device_then_time_also_before_1970) {
-    EXPECT_LT(time_key("a", from_epoch_ms(-1)), time_key("a", from_epoch_ms(0)));
-    EXPECT_LT(time_key("a", from_epoch_ms(255)), time_key("a", from_epoch_ms(256)));
-    EXPECT_LT(time_key("a", Timestamp::max()), time_key("a.", from_epoch_ms(0)));
-    EXPECT_EQ(time_of_key(time_key("a", from_epoch_ms(-7)), 2), from_epoch_ms(-7));
+TEST(ChunkKey, keys_sort_by_device_then_time_and_come_back) {
+    EXPECT_LT(chunk_key({"a", 9, 0}), chunk_key({"a", 10, 0}));
+    EXPECT_LT(chunk_key({"a", 9, 255}), chunk_key({"a", 9, 256}));
+    EXPECT_LT(chunk_key({"a", 23, 9}), chunk_key({"a.", 0, 0}));
+    EXPECT_LT(rollup_key({"a", 255}), rollup_key({"a", 256}));
+    const std::string key = chunk_key({"a.b", 23, 258});
+    const auto parsed = parse_chunk_key(key);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->device, "a.b");
+    EXPECT_EQ(parsed->hour, 23);
+    EXPECT_EQ(parsed->part, 258);
+    EXPECT_FALSE(parse_chunk_key(key.substr(1, 3)));
+    EXPECT_FALSE(parse_chunk_key(chunk_key({"a", 24, 0})));
+    const std::string of_day = rollup_key({"a", 19'700});
+    EXPECT_EQ(parse_rollup_key(of_day)->day, 19'700);
+    EXPECT_FALSE(parse_rollup_key(key));
 }
 
 TEST(SeriesBuilder, a_point_for_each_sample_until_there_are_too_many) {

@@ -70,9 +70,6 @@ Result<void> EmbeddedHistoryStore::upkeep(bool all) {
 }
 
 Result<void> EmbeddedHistoryStore::seal_all() {
-    if (auto writable = check_writable(); !writable) {
-        return writable;
-    }
     if (auto done = upkeep(true); !done) {
         return done;
     }
@@ -301,9 +298,7 @@ HistoryDisk EmbeddedHistoryStore::measure_disk() const {
             use.rollup_bytes += bytes_of(db, family);
         }
     }
-    for (auto* const family : {families_->tail(), families_->transitions()}) {
-        use.other_bytes += family == nullptr ? 0 : bytes_of(db, family);
-    }
+    use.other_bytes = bytes_of(db, families_->tail());
     std::error_code error;
     const auto space = std::filesystem::space(options_.directory, error);
     use.free_bytes = error ? UINT64_MAX : space.available;

@@ -38,9 +38,6 @@ std::string segment_key(std::size_t lane, std::uint64_t segment) {
 Result<void> for_each_segment(
     RocksDatabase& database, rocksdb::ColumnFamilyHandle* tail,
     FunctionRef<void(std::size_t lane, std::uint64_t segment, std::string_view bytes)> visit) {
-    if (tail == nullptr) {
-        return {};
-    }
     const std::unique_ptr<rocksdb::Iterator> iterator(database.db().NewIterator(rocksdb::ReadOptions(), tail));
     for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
         const std::string_view key = view_of(iterator->key());
@@ -53,9 +50,6 @@ Result<void> for_each_segment(
 }
 
 Result<std::optional<std::int32_t>> read_rolled_until(RocksDatabase& database, rocksdb::ColumnFamilyHandle* state) {
-    if (state == nullptr) {
-        return std::nullopt;
-    }
     std::string text;
     const auto status = database.db().Get(rocksdb::ReadOptions(), state, slice_of(rolled_key), &text);
     if (status.IsNotFound()) {

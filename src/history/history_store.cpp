@@ -31,6 +31,15 @@ std::string_view name_of(HistoryDisk::State state) {
     return disk_state_names[static_cast<std::size_t>(state)];
 }
 
+Result<void> HistoryStore::presence_at(Timestamp /*at*/, std::string_view /*after*/,
+                                       PastPresenceVisitor /*visit*/) const {
+    return unsupported();
+}
+
+std::optional<Timestamp> HistoryStore::presence_since() const {
+    return std::nullopt;
+}
+
 Result<FleetSeries> HistoryStore::fleet_series(const FleetQuery& /*query*/) const {
     return unsupported();
 }

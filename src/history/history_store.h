@@ -25,7 +25,7 @@ struct Sample {
     bool time_clamped = false;  ///< the device's own time was absurd: `time` is that of its receipt
 };
 
-/// One entry of a device's presence history.
+/// One entry of a device's presence history: how it was from `time` on.
 struct Transition {
     Timestamp time{};
     PresenceState state = PresenceState::never_seen;
@@ -35,8 +35,33 @@ struct Transition {
     std::string gateway;
     std::int64_t detected_in_ms = 0;
     std::int64_t offset =
-        0;  ///< of the record that caused it; (device, offset) is unique: a replayed one overwrites itself
+        0;               ///< of the record that caused it; (device, offset) is unique: a replayed one overwrites itself
+    Timestamp since{};   ///< when the state began; epoch 0 = at `time`
+    std::string region;  ///< of the device from `time` on; empty = none
+    bool moved = false;  ///< only its region changed: not listed among the device's transitions
 };
+
+/// Which transitions of a device: those of [from, to), and of those at `to` itself the ones whose offset is below
+/// `to_offset`, so that a page may end between two of one millisecond.
+struct TransitionQuery {
+    std::string_view device;
+    Timestamp from{};
+    Timestamp to{};
+    std::int64_t to_offset = 0;
+    std::size_t limit = 500;  ///< 1 to 10,000
+};
+
+/// A device as it was at some time. Views are valid during the visit.
+struct PastPresence {
+    std::string_view device;
+    PresenceState state = PresenceState::never_seen;
+    Cause cause = Cause::none;
+    Overlays overlays = 0;
+    Timestamp since{};
+    std::string_view region;
+};
+/// False ends the visits.
+using PastPresenceVisitor = FunctionRef<bool(const PastPresence&)>;
 
 /// What a query is read from.
 enum class Resolution : std::uint8_t { raw, minute, hour };
@@ -156,7 +181,9 @@ struct ScanResult {
 struct HistoryCheck {
     std::uint64_t chunks = 0;  ///< of samples
     std::uint64_t samples = 0;
-    std::uint64_t rollups = 0;  ///< chunks of them
+    std::uint64_t rollups = 0;           ///< chunks of them
+    std::uint64_t transitions = 0;       ///< and moves
+    std::uint64_t baseline_devices = 0;  ///< of the presence history's baselines, all days together
     std::uint64_t bytes = 0;
     std::uint64_t damaged = 0;
     std::vector<std::string> damaged_examples;  ///< at most 20, in words: what and where
@@ -195,9 +222,19 @@ class HistoryStore {
     [[nodiscard]] virtual Result<void> checkpoint() = 0;
 
     [[nodiscard]] virtual Result<HistoryResult> query(const HistoryQuery& query) const = 0;
-    /// Newest first, at most `limit`, of [from, to).
-    [[nodiscard]] virtual Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from,
-                                                                      Timestamp to, std::size_t limit) const = 0;
+    /// Newest first, at most `limit`.
+    [[nodiscard]] virtual Result<std::vector<Transition>> transitions(const TransitionQuery& query) const = 0;
+    [[nodiscard]] Result<std::vector<Transition>> transitions(std::string_view device, Timestamp from, Timestamp to,
+                                                              std::size_t limit) const {
+        return transitions({.device = device, .from = from, .to = to, .limit = limit});
+    }
+
+    /// Every device as it was at `at`, that time included; ascending by id, those after `after`. not_found: the history
+    /// does not reach back so far; the message says how far.
+    [[nodiscard]] virtual Result<void> presence_at(Timestamp at, std::string_view after,
+                                                   PastPresenceVisitor visit) const;
+    /// The earliest time of which presence_at() can tell; nullopt: there is no presence history yet.
+    [[nodiscard]] virtual std::optional<Timestamp> presence_since() const;
 
     [[nodiscard]] virtual Result<FleetSeries> fleet_series(const FleetQuery& query) const;
     [[nodiscard]] virtual Result<TopResult> top(const TopQuery& query) const;

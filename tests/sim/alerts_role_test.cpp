@@ -10,7 +10,6 @@ struct AlertsRole : RoleFixture {
         RoleFixture::SetUp();
         regions = open(bus_topics::regions, TopicSpec::Cleanup::compacted);
         (void)open(bus_topics::alerts, TopicSpec::Cleanup::compacted);
-        options.idle = Millis(5);
         ConsumerOptions reader;
         reader.topics = {std::string(bus_topics::alerts)};
         incidents = std::move(*bus->consumer(std::move(reader)));
@@ -21,7 +20,10 @@ struct AlertsRole : RoleFixture {
         RoleFixture::TearDown();
     }
     void start() {
-        auto started = Alerts::start(options, *bus, clock, metrics);
+        AlertsOptions options;
+        options.idle = Millis(5);
+        options.file_rules = file_rules;
+        auto started = Alerts::start(std::move(options), *bus, clock, metrics);
         ASSERT_TRUE(started) << started.error().message();
         alerts = std::move(*started);
     }
@@ -46,16 +48,21 @@ struct AlertsRole : RoleFixture {
             (void)incidents->poll(Millis(100), [&](const ConsumerRecord& record) {
                 const auto incident = parse_incident(record.value);
                 ids[std::string(record.key)] = incident->open;
-                id = incident->open == is_open ? incident->id : id;
+                if (incident->open == is_open) {
+                    id = incident->id;
+                    last = *incident;
+                }
             });
         }
         return id;
     }
 
     TopicId regions = 0;
-    AlertsOptions options;
+    std::vector<AlertRule> file_rules;
     ManualClock clock;
     std::unique_ptr<Consumer> incidents;
+    Incident last;  ///< the one that was waited for
+    std::int64_t offset = 0;
     std::map<std::string, bool> ids;  ///< incident → is it open?
     std::unique_ptr<Alerts> alerts;
 };
@@ -97,6 +104,63 @@ TEST_F(AlertsRole, an_outage_that_ended_while_it_was_away_is_ended) {
     start();
     report(3, 0, 100);
     EXPECT_EQ(wait_for(false), id);
+}
+
+TEST_F(AlertsRole, what_the_lost_devices_share_is_told_from_their_status) {
+    const TopicId status = open(bus_topics::status, TopicSpec::Cleanup::compacted);
+    start();
+    const auto tell = [&](PresenceState state, int count) {
+        for (int i = 0; i < 100; ++i) {
+            StatusDocument document;
+            document.id = "d-" + std::to_string(i);
+            document.state = i < count ? state : PresenceState::online;
+            document.cause = Cause::connection_lost;
+            document.since = now;
+            document.gateway = i % 2 == 0 ? "gw-1" : "gw-2";
+            document.attributes.region = "in";
+            document.attributes.carrier = i < 50 ? "airtel" : "jio";
+            document.offset = ++offset;
+            send(status, document.id, to_json(document), {}, any_partition);
+        }
+        send_durably();
+    };
+    tell(PresenceState::online, 100);
+    report(3, 0, 100);
+    tell(PresenceState::offline, 50);
+    report(16, 50, 100);
+    ASSERT_NE(wait_for(true), "");
+    const Incident told = last;
+    EXPECT_EQ(told.cause, CauseKind::carrier_outage) << to_json(told);
+    EXPECT_EQ(told.scope, (std::vector<Incident::Condition>{{"carrier", "airtel"}}));
+    EXPECT_EQ(told.members, 50);
+    ASSERT_FALSE(told.shared.empty());
+    EXPECT_EQ(told.shared[0].value, "airtel");
+    EXPECT_DOUBLE_EQ(told.shared[0].cohort_share, 0.5);
+    EXPECT_EQ(ids.size(), 1U) << "the region's share is explained by the carrier";
+}
+
+TEST_F(AlertsRole, rules_of_the_bus_are_in_force_and_those_of_a_file_leave_with_it) {
+    const TopicId rules = open(bus_topics::rules, TopicSpec::Cleanup::compacted);
+    AlertRule relaxed = default_rule();
+    relaxed.raise = 0.7;
+    relaxed.clear = 0.6;
+    send(rules, relaxed.name, to_json(relaxed), {}, any_partition);
+    send_durably();
+    AlertRule eager = default_rule();
+    eager.name = "eager";
+    eager.origin = "file";
+    eager.raise = 0.2;
+    file_rules = {eager};
+    start();
+    report(3, 0, 100);
+    report(14, 50, 100);
+    const std::string id = wait_for(true);
+    EXPECT_TRUE(id.starts_with("eager:")) << id;
+    file_rules.clear();
+    alerts.reset();
+    start();
+    report(3, 50, 100);
+    EXPECT_EQ(wait_for(false), id) << "its rule is gone";
 }
 
 TEST_F(AlertsRole, a_report_that_cannot_be_read_is_counted_and_costs_no_neighbour) {

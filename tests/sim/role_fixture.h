@@ -69,9 +69,12 @@ class RecordingStores final : public StatusStore, public HistoryStore {
         return {};
     }
     Result<HistoryResult> query(const HistoryQuery&) const override { return HistoryResult{}; }
-    Result<std::vector<Transition>> transitions(std::string_view, Timestamp, Timestamp, std::size_t) const override {
+    using HistoryStore::transitions;
+    Result<std::vector<Transition>> transitions(const TransitionQuery&) const override {
         return std::vector<Transition>{};
     }
+    Result<void> presence_at(Timestamp, std::string_view, PastPresenceVisitor) const override { return {}; }
+    std::optional<Timestamp> presence_since() const override { return std::nullopt; }
 
     /// Of both ports.
     Result<void> checkpoint() override {

@@ -3,13 +3,13 @@ import type { Incident } from '../api/types';
 import { Sparkline } from '../charts/Sparkline';
 import { percent } from '../format/number';
 import { duration, moment } from '../format/time';
-import { plural, regionName } from '../format/words';
+import { causeKindWord, plural, regionName } from '../format/words';
 import { useNow } from './now';
 
-const bar = { critical: 'bg-bad-fill', warning: 'bg-warn-fill', resolved: 'bg-ok-fill' };
-const pill = { critical: 'bg-bad-soft text-bad', warning: 'bg-warn-soft text-warn', resolved: 'bg-ok-soft text-ok' };
-const word = { critical: 'Critical', warning: 'Warning', resolved: 'Resolved' };
-const tone = { critical: 'bad', warning: 'warn', resolved: 'ok' } as const;
+const bar = { critical: 'bg-bad-fill', warning: 'bg-warn-fill', info: 'bg-unknown-fill', resolved: 'bg-ok-fill' };
+const pill = { critical: 'bg-bad-soft text-bad', warning: 'bg-warn-soft text-warn', info: 'bg-raise text-fg2', resolved: 'bg-ok-soft text-ok' };
+const word = { critical: 'Critical', warning: 'Warning', info: 'Info', resolved: 'Resolved' };
+const tone = { critical: 'bad', warning: 'warn', info: 'accent', resolved: 'ok' } as const;
 
 /** The sparkline's scale reaches at least the rule's threshold: the usual one per cent is not drawn as a mountain. */
 const scaleLeast = 0.12;
@@ -40,10 +40,13 @@ export function IncidentRow({ incident, shares }: { incident: Incident; shares?:
           </span>
           <span className="mt-0.5 line-clamp-2 text-fg2">{incident.summary}</span>
           <span className="num mt-1.5 flex items-end gap-1.5">
+            <span className="pill bg-raise text-fg2">{causeKindWord[incident.cause]}</span>
             <span className="pill bg-raise text-fg2">{plural(incident.members, 'device')}</span>
-            <span className="pill bg-raise text-fg2">
-              {regionName(incident.region)} {percent(incident.share)}
-            </span>
+            {incident.region && (
+              <span className="pill bg-raise text-fg2">
+                {regionName(incident.region)} {percent(incident.share)}
+              </span>
+            )}
             <span className="cap ml-auto whitespace-nowrap">
               {moment(incident.opened, now)} · {age}
             </span>

@@ -1,4 +1,4 @@
-import type { CommandStatus, Overlay, State } from '../api/types';
+import type { CauseKind, CommandStatus, Overlay, State } from '../api/types';
 
 export const stateWord: Record<State, string> = {
   online: 'Online',
@@ -11,6 +11,7 @@ export const overlayWord: Record<Overlay, string> = {
   flapping: 'Flapping',
   sleeping: 'Sleeping',
   maintenance: 'Maintenance',
+  contested: 'Contested id',
 };
 
 const causeWords: Record<string, string> = {
@@ -33,6 +34,17 @@ const causeWords: Record<string, string> = {
 };
 
 export const causeWord = (cause: string): string => causeWords[cause] ?? (cause ? cause.replaceAll('_', ' ') : '—');
+
+export const causeKindWord: Record<CauseKind, string> = {
+  unexplained: 'No common cause',
+  gateway_loss: 'Gateway lost',
+  region_outage: 'Region outage',
+  carrier_outage: 'Carrier outage',
+  device_fault: 'Device fault',
+  credential_failure: 'Credentials refused',
+  planned_work: 'Planned work',
+  pipeline_lag: 'Pipeline stalled',
+};
 
 export const commandWord: Record<CommandStatus, string> = {
   QUEUED: 'Queued',

@@ -11,13 +11,19 @@ import { Panel } from '../components/Panel';
 import { Empty, Loaded, Loading } from '../components/States';
 import { integer, percent } from '../format/number';
 import { dateTime, moment } from '../format/time';
-import { plural, regionName, regionPath } from '../format/words';
+import { causeKindWord, plural, regionName, regionPath } from '../format/words';
 
 const WorldMap = lazy(() => import('../map/WorldMap').then((module) => ({ default: module.WorldMap })));
 
-/** The region rule: opens above this share. */
+/** The built-in region rule: opens above this share. */
 const threshold = 0.1;
+const builtInRule = 'region_offline_share';
+/** From here on the cause is said as a fact; under it, as the likeliest. */
+const sure = 0.8;
+/** Most of the members have it, and clearly more than all devices do. */
 const strongShare = 0.8;
+const strongLift = 0.2;
+const stands = (item: Incident['shared'][number]): boolean => item.share >= strongShare && item.share - item.cohort_share >= strongLift;
 /** The series shows some of the time before the threshold was crossed. */
 const before_min = 30;
 const leastMinutes = 60;
@@ -36,16 +42,51 @@ function Head({ incident }: { incident: Incident }) {
           Offline devices
         </Link>
       </div>
-      <p className="mt-1.5 max-w-[80ch] text-fg2">{incident.summary}</p>
+      <Cause incident={incident} />
+      <p className="mt-1 max-w-[80ch] text-fg2">{incident.summary}</p>
       <dl className="num mt-3 grid grid-cols-2 gap-3 desk:grid-cols-6">
-        <Fact name="Region" value={regionPath(incident.region)} />
-        <Fact name="Offline devices" value={`${integer(incident.members)} of ${integer(incident.population)}`} />
+        <Fact name="Region" value={incident.region ? regionPath(incident.region) : 'Everywhere'} />
+        <Fact name="Devices" value={`${integer(incident.members)} of ${integer(incident.population)}`} />
         <Fact name="Share" value={`${percent(incident.share)} · peak ${percent(incident.share_peak)}`} />
         <Fact name="Opened" value={dateTime(incident.opened)} />
         <Fact name={incident.resolved ? 'Resolved' : 'Open for'} value={incident.resolved ? dateTime(incident.resolved) : age} />
-        <Fact name={incident.resolved ? 'Lasted' : 'Rule'} value={incident.resolved ? age : incident.rule.replaceAll('_', ' ')} />
+        <Fact name={incident.resolved ? 'Lasted' : 'Recovery expected'} value={incident.resolved ? age : incident.recovery_expected ? dateTime(incident.recovery_expected) : 'not yet in sight'} />
       </dl>
     </section>
+  );
+}
+
+/** The first thing to know: what it comes from, how sure that is, and by what the devices are told from all others. */
+function Cause({ incident }: { incident: Incident }) {
+  const scope = incident.scope.map((condition) => `${condition.attribute} ${condition.value}`).join(' · ');
+  return (
+    <p className="mt-2 text-[15px]">
+      <span className="font-medium">
+        {incident.confidence >= sure || incident.cause === 'unexplained' ? '' : 'Likely: '}
+        {causeKindWord[incident.cause]}
+      </span>
+      {scope && <span className="mono ml-2 text-fg2">{scope}</span>}
+      {incident.cause !== 'unexplained' && <span className="num ml-2 text-fg3">{percent(incident.confidence, 0)} sure</span>}
+    </p>
+  );
+}
+
+/** How many devices it had hit, from the first to now. */
+function Blast({ incident }: { incident: Incident }) {
+  const line = useMemo(() => {
+    const points = incident.blast.map(({ time, members }) => [time, members, members, members] as [number, number, number, number]);
+    return { columns: columnsOf(points), from: points[0]?.[0] ?? 0, to: points.at(-1)?.[0] ?? 1 };
+  }, [incident.blast]);
+  return (
+    <Panel title="Devices concerned" caption={`at most ${integer(incident.members_peak)}`}>
+      {incident.blast.length > 1 ? (
+        <div className="fades p-3">
+          <TimeChart label="Devices concerned over time" columns={line.columns} from={line.from} to={line.to} tone="bad-fill" height={236} floor={0} format={(value) => integer(Math.round(value))} />
+        </div>
+      ) : (
+        <Empty title="Nothing has changed yet">{plural(incident.members, 'device')} since it opened.</Empty>
+      )}
+    </Panel>
   );
 }
 
@@ -94,7 +135,7 @@ function ShareChart({ incident }: { incident: Incident }) {
 
 function Shared({ incident }: { incident: Incident }) {
   return (
-    <Panel title="What they share" caption={`of ${plural(incident.members, 'offline device')}`}>
+    <Panel title="What they share" caption={`${plural(incident.members, 'device')} against the whole fleet`}>
       {incident.shared.length === 0 ? (
         <Empty title="Nothing stands out">No attribute is common to most of the members.</Empty>
       ) : (
@@ -104,15 +145,18 @@ function Shared({ incident }: { incident: Incident }) {
               <div className="flex items-baseline gap-3">
                 <span className="w-20 shrink-0 text-fg2">{item.attribute}</span>
                 <span className="mono truncate">{item.value}</span>
-                <span className={`num ml-auto ${item.share >= strongShare ? 'font-medium text-bad' : 'text-fg2'}`}>{percent(item.share, 0)}</span>
+                <span className={`num ml-auto ${stands(item) ? 'font-medium text-bad' : 'text-fg2'}`}>{percent(item.share, 0)}</span>
+                {item.cohort_share > 0 && <span className="num w-16 text-right text-fg3">vs {percent(item.cohort_share, 0)}</span>}
               </div>
-              <div className="mt-1.5 h-1 rounded-full bg-raise">
-                <div className={`h-1 min-w-1 rounded-full ${item.share >= strongShare ? 'bg-bad-fill' : 'bg-unknown-fill'}`} style={{ width: `${item.share * 100}%` }} />
+              <div className="relative mt-1.5 h-1 rounded-full bg-raise">
+                <div className={`h-1 min-w-1 rounded-full ${stands(item) ? 'bg-bad-fill' : 'bg-unknown-fill'}`} style={{ width: `${item.share * 100}%` }} />
+                {item.cohort_share > 0 && <div className="absolute -top-0.5 h-2 w-0.5 bg-fg" style={{ left: `${item.cohort_share * 100}%` }} />}
               </div>
             </li>
           ))}
         </ul>
       )}
+      {incident.shared.length > 0 && <p className="cap mt-auto px-3.5 pb-3">Bar: share among the members. Tick: share among all devices.</p>}
     </Panel>
   );
 }
@@ -167,13 +211,13 @@ export function IncidentPage() {
         <div className="flex flex-col gap-3">
           <Head incident={data} />
           <div className="grid gap-3 wide:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
-            <ShareChart incident={data} />
             <Shared incident={data} />
+            {data.rule === builtInRule ? <ShareChart incident={data} /> : <Blast incident={data} />}
             <Where incident={data} />
             <Story incident={data} />
           </div>
           <p className="cap">
-            Rule: more than 10% of a region's devices offline for 10 s, clears under 8%. Threshold crossed <Ago time={data.threshold_crossed} />.
+            Rule: {data.rule.replaceAll('_', ' ')}. Threshold crossed <Ago time={data.threshold_crossed} />.
           </p>
         </div>
       )}
