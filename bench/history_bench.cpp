@@ -58,7 +58,7 @@ class Sensor final {
 
     void step(Random& random) {
         const std::uint64_t dice = random.next();
-        temperature_ += static_cast<std::int16_t>(dice % 3) - 1;
+        temperature_ += static_cast<int>(dice % 3) - 1;
         battery_ -= (dice >> 8U) % 200 == 0 ? 1 : 0;
         metrics_[0].second = unscaled(temperature_, 1);
         metrics_[1].second = unscaled(battery_, 2);
@@ -71,8 +71,8 @@ class Sensor final {
 
  private:
     std::string id_;
-    std::int16_t temperature_ = 205;
-    std::int16_t battery_ = 410;
+    int temperature_ = 205;
+    int battery_ = 410;
     std::int64_t jitter_ms_ = 0;
     std::pair<std::string_view, double> metrics_[4] = {{"temp", 0}, {"battery", 0}, {"rssi", 0}, {"load", 0}};
 };

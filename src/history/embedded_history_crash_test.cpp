@@ -268,9 +268,10 @@ TEST_F(HistoryOnDisk, a_damaged_chunk_is_left_out_counted_and_told_and_the_other
 
 TEST_F(HistoryOnDisk, damage_anywhere_in_a_table_file_ends_neither_a_query_nor_a_check) {
     open();
+    Random random(9);
     for (int device = 0; device < 40; ++device) {
         for (int i = 0; i < 240; ++i) {
-            append("d" + std::to_string(device), start_ms + i * 30'000, i * 0.1);
+            append("d" + std::to_string(device), start_ms + i * 30'000, random.normal());
         }
     }
     ASSERT_TRUE(store_->seal_all());
@@ -285,7 +286,6 @@ TEST_F(HistoryOnDisk, damage_anywhere_in_a_table_file_ends_neither_a_query_nor_a
         }
     }
     ASSERT_FALSE(largest.empty());
-    Random random(9);
     std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
     for (int i = 0; i < 12; ++i) {
         file.seekp(static_cast<std::streamoff>(random.below(6000)));

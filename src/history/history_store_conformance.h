@@ -195,7 +195,9 @@ TEST_P(HistoryStoreConformance, buckets_say_how_complete_they_are) {
             append("d1", at(i * 1000), {{"temp", i}});
         }
     }
-    const HistoryResult result = query("d1", at(0), at(400'000), 4);
+    const auto asked = store().query({"d1", at(0), at(400'000), {}, 4, Resolution::raw});
+    ASSERT_TRUE(asked) << asked.error().message();
+    const HistoryResult& result = *asked;
     ASSERT_EQ(result.series.size(), 1U);
     ASSERT_EQ(result.series[0].points.size(), 4U);
     EXPECT_EQ(result.step, Millis(100'000));

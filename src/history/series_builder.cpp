@@ -43,6 +43,7 @@ void SeriesBuilder::add(std::string_view metric, const Rollup& rollup, std::int6
         drawing.intervals.push_back(interval_ms);
     }
     put(drawing, {from_epoch_ms(rollup.time), rollup.sum, rollup.minimum, rollup.maximum, rollup.samples});
+    drawing.last += std::max(unit_ - Millis(interval_ms), Millis(0));  // when the slot's last sample is due
 }
 
 void SeriesBuilder::put(Drawing& drawing, const HistoryPoint& point) {
