@@ -1,5 +1,6 @@
 #include "history/embedded_chunk_reader.h"
 
+#include "base/time.h"
 #include "history/chunk_key.h"
 #include "history/history_chunk.h"
 

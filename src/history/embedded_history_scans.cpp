@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "contract/identity.h"
 #include "history/chunk_key.h"
 #include "history/embedded_chunk_reader.h"
 #include "history/embedded_history_families.h"
