@@ -14,7 +14,7 @@ STATEMENTS = "docs/mqtt-statements.txt"
 HEADING = re.compile(r"^## MQTT (\S+)$")
 ROW = re.compile(r"^\| (MQTT-\S+) \| (.*?) \| (.*?) \|$")
 TEST = re.compile(r"`([\w./-]+)`: `(\w+)`")
-NOT_APPLICABLE = ("n/a: client", "n/a: transport", "n/a: no bridge")
+NOT_APPLICABLE = ("n/a: client", "n/a: no bridge")
 GOOGLE_TEST = r"\bTEST(?:_F|_P)?\(\s*\w+,\s*{}\s*\)"
 PYTHON_TEST = r"\bdef {}\("
 
