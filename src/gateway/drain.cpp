@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "mqtt/properties.h"
-
 namespace muster {
 namespace {
 
@@ -24,15 +22,7 @@ mqtt::ReasonCode Drain::reason() const {
     return order_.moved ? mqtt::ReasonCode::server_moved : mqtt::ReasonCode::use_another_server;
 }
 
-void Drain::write_properties(std::string& out) const {
-    if (!order_.server_reference.empty()) {
-        mqtt::PropertyWriter(out).text(mqtt::PropertyId::server_reference, order_.server_reference);
-    }
-}
-
 void Drain::on_timer() {
-    std::string properties;
-    write_properties(properties);
     due_ += per_s_ * std::chrono::duration<double>(drain_interval).count();
     while (due_ >= 1) {
         Connection* connection = connections_.next(slot_);
@@ -42,7 +32,7 @@ void Drain::on_timer() {
             break;
         }
         if (connection->session != nullptr && !connection->is_ending()) {
-            connection->end_later(Cause::server_shutdown, reason(), mqtt::Properties(properties));
+            connection->send_away(Cause::server_shutdown, reason(), order_.server_reference);
             tally_.drained.add();
             due_ -= 1;
         }

@@ -19,7 +19,8 @@ class Drain final : public net::Timer {
     Drain(net::Reactor& reactor, ConnectionTable& connections, Tally& tally, DrainOrder order, double per_s);
 
     [[nodiscard]] mqtt::ReasonCode reason() const;
-    void write_properties(std::string& out) const;
+    /// For 5.0 clients; may be empty.
+    [[nodiscard]] const std::string& server() const { return order_.server_reference; }
 
  private:
     void on_timer() override;

@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 #include "gateway/gateway_options.h"
 #include "gateway/token_bucket.h"
+#include "net/address.h"
 
 namespace muster {
 
@@ -31,6 +33,12 @@ class ClientRate final {
  private:
     TokenBucket messages_;
     TokenBucket bytes_;
+};
+
+/// What holds one client beyond the limits of all. Owned by its connection, which has none when none does.
+struct ClientLimits {
+    std::optional<net::Address> stranger_of;  ///< until its CONNECT is complete: the address that counts it
+    std::optional<ClientRate> rate;
 };
 
 /// How many CONNECTs one worker answers with success: its share of connects_per_s_max. Those over it are refused and

@@ -11,31 +11,12 @@
 namespace muster {
 namespace {
 
-constexpr Millis accept_retry{100};
 constexpr Millis held_retry{10};
 constexpr Millis held_look_again{1000};
 constexpr int writes_per_turn = 16;
 constexpr std::size_t notes_per_turn = 1000;
 
 }  // namespace
-
-/// Tells the worker that connections wait; waits itself when there is no descriptor left.
-class Worker::Acceptor final : public net::IoHandler, public net::Timer {
- public:
-    Acceptor(Worker& worker, std::size_t new_number, Listener& new_listener, net::TcpListener new_socket)
-        : listener(new_listener),
-          socket(std::move(new_socket)),
-          number(static_cast<std::uint8_t>(new_number)),
-          worker_(worker) {}
-    Listener& listener;
-    net::TcpListener socket;
-    const std::uint8_t number;
-
- private:
-    void on_io(std::uint32_t) override { worker_.accept_all(*this); }
-    void on_timer() override { worker_.accept_all(*this); }
-    Worker& worker_;
-};
 
 class Worker::RetryTimer final : public net::Timer {
  public:
@@ -93,7 +74,7 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
                     reactor_->monotonic()) {
     for (std::size_t i = 0; i < context.listeners.size(); ++i) {
         Listener& listener = *context.listeners[i];
-        acceptors_.push_back(std::make_unique<Acceptor>(*this, i, listener, listener.take_socket(number)));
+        acceptors_.push_back(std::make_unique<Acceptor>(*this, context, tally_, i, listener.take_socket(number)));
     }
     courier_.serve(number, sessions_, journal_);
     reactor_->at_turn_end([this] { end_turn(); });
@@ -112,9 +93,7 @@ void Worker::start() {
             store_gate_->thread = std::this_thread::get_id();
         }
         for (const auto& acceptor : acceptors_) {
-            if (const auto watched = reactor_->add(acceptor->socket.fd(), *acceptor, net::io_readable); !watched) {
-                spdlog::error("gateway: {}", watched.error().message());
-            }
+            acceptor->start();
         }
         if (!restored_.empty()) {
             post([this] { note_restored(); });
@@ -139,79 +118,16 @@ void Worker::wake_for_mail() {
 
 // ---- accepting
 
-// Handshakes that wait are no reason to take in more of them: the kernel's queue is bounded, and so is ours.
-bool Worker::must_wait(const Acceptor& acceptor) const {
-    return acceptor.listener.options().has_tls() &&
-           handshakes_.waiting() >= context_.options.limits.handshakes_waiting_max;
-}
-
-void Worker::accept_all(Acceptor& acceptor) {
-    if (stopping_) {
-        return;
-    }
-    for (std::size_t i = 0; i < context_.options.limits.accepts_per_turn; ++i) {
-        if (must_wait(acceptor)) {
-            reactor_->timers().arm(acceptor, reactor_->monotonic() + accept_retry);
-            return;
-        }
-        net::Address peer;
-        Result<net::TcpSocket> socket = acceptor.socket.accept(peer);
-        if (socket) {
-            accept_one(acceptor.listener, acceptor.number, std::move(*socket), peer);
-            continue;
-        }
-        if (socket.error().code == ErrorCode::would_block) {
-            return;
-        }
-        tally_.accepts_refused.add();
-        std::uint64_t swallowed = 0;
-        if (socket.error().code != ErrorCode::closed && accept_log_.allow(reactor_->monotonic(), swallowed)) {
-            spdlog::warn("gateway: {} ({} more since the last time)", socket.error().message(), swallowed);
-        }
-        if (socket.error().code == ErrorCode::io) {
-            reactor_->timers().arm(acceptor, reactor_->monotonic() + accept_retry);
-            return;
-        }
-    }
-    // The rest in the next turn: those who are served are served in between.
-    post([this, &acceptor] { accept_all(acceptor); });
-}
-
-void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket,
-                        const net::Address& peer) {
-    if (context_.connections.load(std::memory_order_relaxed) >= context_.options.limits.connections_max ||
-        listener.connections.load(std::memory_order_relaxed) >= listener.options().connections_max) {
-        tally_.accepts_refused.add();
-        return;
-    }
-    if (listener.options().has_proxy_header && !listener.trusts_proxy(peer)) {
-        count_transport_failure(TransportFailure::proxy_untrusted);
-        return;
-    }
-    // A load balancer speaks for many.
-    const AddressGate::Verdict verdict = listener.options().has_proxy_header
-                                             ? AddressGate::Verdict::unlimited
-                                             : context_.addresses.enter(peer, reactor_->monotonic());
-    if (verdict == AddressGate::Verdict::too_fast || verdict == AddressGate::Verdict::too_many) {
-        tally_.address_refusals.add();
-        return;
-    }
-    tally_.accepts.add();
-    context_.connections.fetch_add(1, std::memory_order_relaxed);
-    listener.connections.fetch_add(1, std::memory_order_relaxed);
-    Connection& connection = connections_.add(
-        std::make_unique<Connection>(std::move(socket),
-                                     listener.has_transport() ? std::make_unique<Transport>(listener) : nullptr,
-                                     listener_number, context_.options.limits.connection, reactor_->monotonic()),
-        *this);
-    if (verdict == AddressGate::Verdict::admitted) {
-        connection.stranger_of = std::make_unique<net::Address>(peer);
-    }
+void Worker::take_in(std::unique_ptr<Connection> taken) {
+    Connection& connection = connections_.add(std::move(taken), *this);
     const ConnectionRef ref = connection.ref();
     reactor_->timers().arm(connection, connection.protocol().deadline());
-    // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
-    connection.has_unread = true;
-    read(connection);
+    if (connection.transport() == nullptr) {
+        // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
+        // Not so where a handshake comes first: its turn is for those who have begun it.
+        connection.has_unread = true;
+        read(connection);
+    }
     Connection* still_here = connections_.at(ref);
     if (still_here != nullptr && !still_here->is_ending()) {
         (void)watch(*still_here);
@@ -220,9 +136,9 @@ void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::T
 
 // It has said who it is, or has gone.
 void Worker::know(Connection& connection) {
-    if (connection.stranger_of) {
-        context_.addresses.leave(*connection.stranger_of);
-        connection.stranger_of.reset();
+    if (connection.client_limits && connection.client_limits->stranger_of) {
+        context_.addresses.leave(*connection.client_limits->stranger_of);
+        connection.client_limits.reset();
     }
 }
 
@@ -307,63 +223,6 @@ void Worker::read_rest() {
     }
 }
 
-// A TLS handshake begins when it is its turn.
-bool Worker::may_read_transport(Connection& connection) {
-    Transport& transport = *connection.transport();
-    if (!transport.awaits_handshake()) {
-        return true;
-    }
-    if (connection.peer_ended) {
-        connection.end_later(Cause::connection_lost);  // it has waited long enough: no work for it
-        return false;
-    }
-    if (transport.is_in_line) {
-        return false;
-    }
-    if (handshakes_.try_begin(reactor_->monotonic())) {
-        begin_handshake(connection);
-        return true;
-    }
-    transport.is_in_line = true;
-    handshakes_.wait_in_line(connection.ref());
-    tally_.handshakes_deferred.add();
-    return false;
-}
-
-void Worker::begin_handshake(Connection& connection) {
-    tally_.handshakes.add();
-    connection.transport()->begin_handshake(connection.socket());
-    // The time it stood in line is not the client's.
-    connection.protocol().release(reactor_->monotonic());
-    reactor_->timers().arm(connection, connection.protocol().deadline());
-}
-
-void Worker::begin_waiting_handshakes() {
-    while (const std::optional<ConnectionRef> ref = handshakes_.next(reactor_->monotonic())) {
-        Connection* connection = connections_.at(*ref);
-        if (connection != nullptr && !connection->is_ending()) {
-            begin_handshake(*connection);
-            read(*connection);
-        }
-    }
-}
-
-Result<std::size_t> Worker::read_transport(Connection& connection) {
-    Transport& transport = *connection.transport();
-    const bool was_established = transport.tls() != nullptr && transport.tls()->is_established();
-    const Result<std::size_t> got = connection.read(read_buffer_);
-    if (!was_established && transport.tls() != nullptr && transport.tls()->is_established()) {
-        (transport.tls()->was_resumed() ? tally_.handshakes_resumed : tally_.handshakes_full).add();
-    }
-    if (!got && transport.failure() != TransportFailure::none) {
-        count_transport_failure(transport.failure());
-    }
-    if (transport.unsent_bytes() > 0) {
-        flush_later(connection);  // what it answers itself
-    }
-    return got;
-}
-
 // Null when the connection now belongs to another worker.
 Connection* Worker::receive(Connection& connection, std::string_view bytes) {
     PacketEvents events(service_, connection);
@@ -384,8 +243,9 @@ Connection* Worker::admit(Connection& connection) {
 void Worker::hand_over(Connection& connection, std::size_t worker) {
     tally_.handed_over.add();
     // Shared only because a task must be copyable; if the other worker has stopped, it closes the connection unread.
-    if (std::exchange(connection.is_watched, false)) {
+    if (connection.is_watched) {
         reactor_->remove(connection.socket().fd());
+        connection.is_watched = false;
     }
     auto parcel = std::make_shared<std::unique_ptr<Connection>>(take(connection));
     Worker& other = *context_.workers[worker];
@@ -404,21 +264,22 @@ void Worker::adopt(std::unique_ptr<Connection> parcel) {
 // ---- sessions
 
 bool Worker::is_refused(Connection& connection) {
-    std::string properties;
-    mqtt::ReasonCode reason = mqtt::ReasonCode::server_busy;
     if (drain_) {
-        drain_->write_properties(properties);
-        reason = drain_->reason();
-    } else if (!stopping_ && !uplink_.is_short_of_room()) {
-        const Millis now = reactor_->monotonic();
-        if (connect_rate_.admit(now)) {
-            return false;
-        }
-        tally_.connects_deferred.add();
-        const std::string text = fmt::format("come back in {} s", connect_rate_.come_back_in(now).count());
-        mqtt::PropertyWriter(properties).text(mqtt::PropertyId::reason_string, text);
+        tally_.connects_refused.add();
+        connection.send_away(Cause::auth_error, drain_->reason(), drain_->server());
+        return true;
     }
-    refuse(connection, reason, mqtt::Properties(properties));
+    if (stopping_ || uplink_.is_short_of_room()) {
+        refuse(connection, mqtt::ReasonCode::server_busy);
+        return true;
+    }
+    const Millis now = reactor_->monotonic();
+    if (connect_rate_.admit(now)) {
+        return false;
+    }
+    tally_.connects_deferred.add();
+    refuse(connection, mqtt::ReasonCode::server_busy,
+           fmt::format("come back in {} s", connect_rate_.come_back_in(now).count()));
     return true;
 }
 
@@ -470,7 +331,8 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     reactor_->timers().arm(connection, connection.protocol().deadline());
     const GatewayLimits& limits = context_.options.limits;
     if (ClientRate::is_limited(limits) && connection.session->role != Role::fleet_operator) {
-        connection.rate = std::make_unique<ClientRate>(limits, reactor_->monotonic());
+        connection.client_limits = std::make_unique<ClientLimits>();
+        connection.client_limits->rate.emplace(limits, reactor_->monotonic());
     }
     if (uplink_.pressure() == Uplink::Pressure::stop) {
         hold(connection, Connection::hold_bus);
@@ -482,9 +344,9 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     }
 }
 
-void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, mqtt::Properties properties) {
+void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why) {
     tally_.connects_refused.add();
-    connection.end_later(Cause::auth_error, reason, properties);
+    connection.end_later(Cause::auth_error, reason, why);
 }
 
 void Worker::on_deadline(Connection& connection) {
@@ -524,21 +386,6 @@ void Worker::close(Connection& connection, Cause cause) {
     connection.close_socket();
 }
 
-void Worker::count_transport_failure(TransportFailure failure) {
-    tally_.transport_failed[static_cast<std::size_t>(failure)].add();
-}
-
-void Worker::close_revoked() {
-    post([this] {
-        connections_.for_each([this](Connection& connection) {
-            if (connection.transport() != nullptr && connection.transport()->is_revoked() && !connection.is_ending()) {
-                tally_.revoked_closed.add();
-                connection.end_later(Cause::auth_error);
-            }
-        });
-    });
-}
-
 void Worker::count_protocol_error(const mqtt::ProtocolError& error) {
     metrics_
         .counter("muster_gateway_protocol_errors_total",
@@ -570,8 +417,8 @@ bool Worker::still_holds(Connection& connection) {
         answers->size() > context_.options.limits.unanswered_publishes_max / 2) {
         return true;
     }
-    if ((connection.holds & Connection::hold_rate) != 0 && connection.rate &&
-        connection.rate->must_wait(reactor_->monotonic())) {
+    if ((connection.holds & Connection::hold_rate) != 0 && connection.client_limits &&
+        connection.client_limits->rate->must_wait(reactor_->monotonic())) {
         return true;
     }
     return (connection.holds & Connection::hold_mailbox) != 0 && courier_.is_congested();
@@ -801,8 +648,7 @@ void Worker::stop_in_thread() {
     stopping_ = true;
     drain_.reset();
     for (const auto& acceptor : acceptors_) {
-        reactor_->remove(acceptor->socket.fd());
-        reactor_->timers().disarm(*acceptor);
+        acceptor->stop();
     }
     // Answers what is durable, so that a client knows what it need not send again.
     (void)uplink_.drain(context_.options.stop_timeout);

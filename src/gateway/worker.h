@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/acceptor.h"
 #include "gateway/connection_table.h"
 #include "gateway/courier.h"
 #include "gateway/drain.h"
@@ -23,7 +23,6 @@
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
-#include "net/tcp_listener.h"
 
 namespace muster {
 
@@ -53,10 +52,16 @@ class Worker final {
     [[nodiscard]] const Tally& tally() const { return tally_; }
 
     [[nodiscard]] net::Reactor& reactor() { return *reactor_; }
+    [[nodiscard]] std::size_t handshakes_waiting() const { return handshakes_.waiting(); }
+    void count_transport_failure(TransportFailure failure);
+    /// Serves it from now on.
+    void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
     /// Before start(): a session that the store has kept; it was connected when its gateway died.
     Session& restore(std::string_view key, Role role, bool was_connected);
+    /// Before the thread starts, when the session is whole: its client has been away for this long.
+    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -67,7 +72,7 @@ class Worker final {
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
-    void refuse(Connection& connection, mqtt::ReasonCode reason, mqtt::Properties properties = {});
+    void refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why = {});
     /// Sends its clients elsewhere, so many a second, and refuses new ones; or ends that.
     void drain(const DrainOrder& order);
     /// Reads no more from it until the reason is gone.
@@ -76,15 +81,10 @@ class Worker final {
     void count_tick() { tally_.ticks.add(); }
 
  private:
-    class Acceptor;
     class RetryTimer;
     class HandshakeTimer;
     struct StoreGate;
 
-    void accept_all(Acceptor& acceptor);
-    void count_transport_failure(TransportFailure failure);
-    [[nodiscard]] bool must_wait(const Acceptor& acceptor) const;
-    void accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket, const net::Address& peer);
     void know(Connection& connection);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
@@ -125,7 +125,7 @@ class Worker final {
     MetricRegistry& metrics_;
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
-    std::vector<std::unique_ptr<Acceptor>> acceptors_;  ///< by the listener's number
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::unique_ptr<RetryTimer> retry_timer_;
     HandshakeGate handshakes_;
     std::unique_ptr<HandshakeTimer> handshake_timer_;
@@ -149,7 +149,6 @@ class Worker final {
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};
-    LogLimit accept_log_;
     ConnectRate connect_rate_;
     std::unique_ptr<Drain> drain_;  ///< while an administrator wants it
     std::thread thread_;
