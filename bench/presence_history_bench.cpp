@@ -23,8 +23,8 @@ using Stopwatch = std::chrono::steady_clock;
 
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t first_day = 20'000;
-constexpr double transitions_a_day = 2;  // of an ordinary device
-constexpr double flapper_share = 0.01;
+constexpr double transitions_a_day = 1;  // of an ordinary device
+constexpr double flapper_share = 0.005;
 constexpr double flapper_transitions_a_day = 200;
 constexpr int questions = 20;
 

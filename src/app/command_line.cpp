@@ -28,6 +28,30 @@ void add_log_option(CLI::App& command, std::string& level) {
         ->capture_default_str();
 }
 
+void add_history_options(CLI::App& serve, ServeOptions& options) {
+    serve.add_option("--history-raw-days", options.history_raw_days, "Days that every sample is kept")
+        ->check(CLI::Range(1, 366))
+        ->envname("MUSTER_HISTORY_RAW_DAYS")
+        ->capture_default_str()
+        ->group("History");
+    serve.add_option("--history-minute-days", options.history_minute_days, "Days that minute rollups are kept")
+        ->check(CLI::Range(1, 3660))
+        ->envname("MUSTER_HISTORY_MINUTE_DAYS")
+        ->capture_default_str()
+        ->group("History");
+    serve.add_option("--history-hour-days", options.history_hour_days, "Days that hour rollups are kept")
+        ->check(CLI::Range(1, 36'600))
+        ->envname("MUSTER_HISTORY_HOUR_DAYS")
+        ->capture_default_str()
+        ->group("History");
+    serve
+        .add_option("--history-bytes-max", options.history_bytes_max,
+                    "Disk for the history: over it the oldest days of samples go first; 0: what the disk can give")
+        ->envname("MUSTER_HISTORY_BYTES_MAX")
+        ->capture_default_str()
+        ->group("History");
+}
+
 void add_listeners(CLI::App& serve, ServeOptions& options) {
     constexpr const char* group = "Listeners";
     serve
@@ -164,6 +188,7 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->capture_default_str();
     add_alerting(*serve, options);
     add_log_option(*serve, options.log_level);
+    add_history_options(*serve, options);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
         ->envname("MUSTER_SIMULATE")

@@ -28,6 +28,10 @@ struct ServeOptions {
     std::int32_t partitions = 16;
     std::uint32_t commit_interval_ms = 5;
     std::uint64_t events_bytes_max = 4ULL << 30U;
+    int history_raw_days = 7;
+    int history_minute_days = 30;
+    int history_hour_days = 5 * 365;
+    std::uint64_t history_bytes_max = 0;  ///< 0: what the disk can give
     std::uint32_t presence_days = 90;
     std::string rules_file;      ///< TOML or JSON; empty: the built-in rule and those of the API
     std::string webhook;         ///< URL that incidents are posted to; empty: none

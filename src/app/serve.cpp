@@ -136,6 +136,13 @@ Result<void> Serve::open_stores() {
     bus.directory = path("bus");
     bus.partitions = options_.partitions;
     bus.commit_interval = Millis(options_.commit_interval_ms);
+    EmbeddedHistoryStoreOptions history;
+    history.directory = path("history");
+    history.raw_days = options_.history_raw_days;
+    history.minute_days = options_.history_minute_days;
+    history.hour_days = options_.history_hour_days;
+    history.bytes_max = options_.history_bytes_max;
+    history.transition_days = static_cast<int>(options_.presence_days);
     return keep(EmbeddedBus::open(bus, metrics_), bus_)
         .and_then([this]() -> Result<void> {
             for (const TopicSpec& spec : standard_topics(options_.events_bytes_max)) {
@@ -147,11 +154,7 @@ Result<void> Serve::open_stores() {
         })
         .and_then([this] { return keep(EmbeddedSessionStore::open(path("sessions")), sessions_); })
         .and_then([this] { return keep(EmbeddedStatusStore::open({path("status")}, metrics_), status_); })
-        .and_then([this] {
-            EmbeddedHistoryStoreOptions history{.directory = path("history")};
-            history.transition_days = static_cast<int>(options_.presence_days);
-            return keep(EmbeddedHistoryStore::open(history, metrics_), history_);
-        })
+        .and_then([this, &history] { return keep(EmbeddedHistoryStore::open(history, metrics_), history_); })
         .and_then([this] { return keep(EmbeddedDocumentStore::open(path("documents")), documents_); });
 }
 

@@ -83,7 +83,10 @@ class Connection final : public net::IoHandler, public net::Timer {
     /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
     /// is told `reason` as far as its protocol can.
     void end_later(Cause cause);
-    void end_later(Cause cause, mqtt::ReasonCode reason);
+    void end_later(Cause cause, mqtt::ReasonCode reason, std::string_view why = {});
+    /// The same, and v5 clients are told another server (Server Reference, "host:port"): `reason` is use_another_server
+    /// for now, or server_moved for good. Before CONNACK it refuses them.
+    void send_away(Cause cause, mqtt::ReasonCode reason, std::string_view server);
     [[nodiscard]] bool is_ending() const { return ending_cause_ != Cause::none; }
     [[nodiscard]] Cause ending_cause() const { return ending_cause_; }
 
@@ -117,6 +120,7 @@ class Connection final : public net::IoHandler, public net::Timer {
  private:
     void on_io(std::uint32_t events) override;
     void on_timer() override;
+    void end_later(Cause cause, mqtt::ReasonCode reason, const mqtt::Properties& properties);
     void give_back_output();
 
     // Beside the bits above, so that all are 8 bytes.

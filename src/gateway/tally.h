@@ -57,6 +57,8 @@ struct Tally {
     std::array<Count, drop_reasons> drops;
     Count subscriptions_refused;
     Count connect_timeouts;
+    Count sessions_expired;
+    Count wills_cancelled;      ///< delayed, and the client came back in time
     Count handshakes;           ///< TLS handshakes begun
     Count handshakes_resumed;   ///< ended, with a ticket of an earlier one
     Count handshakes_full;      ///< ended, with certificates

@@ -309,9 +309,9 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     }
 }
 
-void Worker::refuse(Connection& connection, mqtt::ReasonCode reason) {
+void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why) {
     tally_.connects_refused.add();
-    connection.end_later(Cause::auth_error, reason);
+    connection.end_later(Cause::auth_error, reason, why);
 }
 
 void Worker::on_deadline(Connection& connection) {

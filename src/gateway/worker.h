@@ -58,6 +58,8 @@ class Worker final {
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
     /// Before start(): a session that the store has kept; it was connected when its gateway died.
     Session& restore(std::string_view key, Role role, bool was_connected);
+    /// Before the thread starts, when the session is whole: its client has been away for this long.
+    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -68,7 +70,7 @@ class Worker final {
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
-    void refuse(Connection& connection, mqtt::ReasonCode reason);
+    void refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why = {});
     /// Reads no more from it until the reason is gone.
     void hold(Connection& connection, Connection::Hold reason);
     void count_protocol_error(const mqtt::ProtocolError& error);
