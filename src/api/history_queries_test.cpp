@@ -4,6 +4,7 @@
 #include "api/api_client.h"
 #include "api/api_fixture.h"
 #include "api/history_export.h"
+#include "api/query_string.h"
 
 namespace muster {
 namespace {
