@@ -170,7 +170,7 @@ class OpenApiTest : public ApiFixture {
         const std::string type = reply.headers.at("content-type").substr(0, reply.headers.at("content-type").find(';'));
         const auto* media = content->as_object().if_contains(type);
         ASSERT_NE(media, nullptr) << what << " has the undocumented type " << type;
-        if (type.ends_with("json")) {
+        if (type.ends_with("/json") || type.ends_with("+json")) {
             const auto body = json::parse(reply.body);
             ASSERT_TRUE(body) << what << reply.body;
             EXPECT_EQ(check.mismatch(*body, media->at("schema").as_object(), what), "");
