@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/history_command.h"
+#include "app/rules_command.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -46,7 +47,8 @@ struct SimulateOptions {
 };
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
-using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions>;
+using Command =
+    std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions, RulesTestOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

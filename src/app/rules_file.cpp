@@ -20,7 +20,8 @@ Result<std::string> read_text(const std::string& path) {
     std::error_code error;
     const auto bytes = std::filesystem::file_size(path, error);
     if (error) {
-        return fail(ErrorCode::not_found, "the rules file cannot be read", fmt::format("{}: {}", path, error.message()));
+        return fail(ErrorCode::not_found, "the rules file cannot be read",
+                    fmt::format("{}: {}", path, error.message()));
     }
     if (bytes > file_bytes_max) {
         return fail(ErrorCode::too_large, "the rules file has more than 8 MiB", path);
@@ -56,8 +57,10 @@ Result<std::vector<AlertRule>> read_rules_file(const std::string& path) {
     if (!text) {
         return tl::unexpected(text.error());
     }
-    const auto document = (is_json ? Result<std::string>(*text) : json_of_toml(*text, path))
-                              .and_then([](const std::string& json) { return json::parse_object(json); });
+    const auto document =
+        (is_json ? Result<std::string>(*text) : json_of_toml(*text, path)).and_then([](const std::string& json) {
+            return json::parse_object(json);
+        });
     if (!document) {
         return tl::unexpected(document.error());
     }
