@@ -1,9 +1,10 @@
 # One word per task over the CMake presets. `make run` and `make test` are all that a newcomer needs.
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
+SIM = env $(if $(SEED),MUSTER_SIM_SEED=$(SEED)) $(if $(RUNS),MUSTER_SIM_RUNS=$(RUNS))
 CTEST := ctest --output-on-failure --no-tests=error -j$(JOBS)
 
-.PHONY: help run build web test unit scenario asan tsan lint format sim fuzz bench ci clean
+.PHONY: help run build web test unit scenario scenario-clients asan tsan lint format sim sim-long fuzz bench ci clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -18,7 +19,7 @@ build: packages-run web  ## build the product: build/release/src/app/muster
 web: packages-run  ## build the dashboard into web/dist
 	@tools/build_web.sh
 
-test: packages-run packages-test web  ## unit, conformance, simulation, scenario, dashboard and layer tests
+test: packages-run packages-test web scenario-clients  ## unit, conformance, simulation, scenario, dashboard and layer tests
 	@tools/build.sh release all
 	@cd build/release && $(CTEST)
 
@@ -26,9 +27,12 @@ unit:  ## the tests that need no server and no browser
 	@tools/build.sh release all
 	@cd build/release && $(CTEST) -L 'unit|sim|style'
 
-scenario: web  ## the real binary with real clients and a real browser
+scenario: web scenario-clients  ## the real binary with real clients and a real browser
 	@tools/build.sh release muster
 	@cd build/release && $(CTEST) -L scenario
+
+scenario-clients: packages-run
+	@tools/install_scenario_clients.sh
 
 asan: packages-run packages-test  ## the unit and simulation tests under the address and undefined-behaviour sanitizers
 	@tools/build.sh asan all
@@ -44,9 +48,14 @@ lint: packages-run packages-test packages-lint  ## layers, links, formatting, cl
 format: packages-lint  ## clang-format-19 over the tree
 	@git ls-files '*.h' '*.cpp' | xargs clang-format-19 -i
 
-sim: packages-run packages-test  ## the seeded presence simulation; SEED=… plays one world and prints it, RUNS=… plays so many
+sim: packages-run packages-test  ## the seeded simulations; SEED=… plays one, SCENARIO=… one file of tests/sim/scenarios, RUNS=… so many
+	@tools/build.sh release muster_sim_test muster_fleet_sim_test
+	@$(SIM) build/release/tests/sim/muster_sim_test $(if $(SCENARIO),--gtest_filter=-*)
+	@$(SIM) $(if $(SCENARIO),MUSTER_SIM_SCENARIO=$(SCENARIO)) build/release/tests/sim/muster_fleet_sim_test
+
+sim-long: packages-run packages-test  ## 10,000,000 schedules of the presence race: hours
 	@tools/build.sh release muster_sim_test
-	@$(if $(SEED),MUSTER_SIM_SEED=$(SEED)) $(if $(RUNS),MUSTER_SIM_RUNS=$(RUNS)) build/release/tests/sim/muster_sim_test
+	@MUSTER_SIM_RUNS=10000000 build/release/tests/sim/muster_sim_test --gtest_filter='PresenceRace.seeded*'
 
 fuzz: packages-run packages-lint  ## every fuzz target for SECONDS seconds (60) under libFuzzer
 	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
@@ -65,4 +74,4 @@ packages-%:
 	@tools/install_packages.sh $*
 
 clean:  ## remove everything that was built; data/ stays
-	@rm -rf build web/dist web/node_modules
+	@rm -rf build web/dist web/node_modules tests/scenario/js/node_modules

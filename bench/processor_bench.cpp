@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include "base/random.h"
 #include "processor/partition_fold.h"
@@ -14,6 +15,12 @@ namespace {
 
 constexpr std::string_view payload =
     R"({"ts":1700000000123,"battery":80.5,"rssi":-71,"temperature":21.25,"uptime_s":86400})";
+
+/// Bytes that the process has from its heap.
+double heap_bytes() {
+    const struct mallinfo2 info = ::mallinfo2();
+    return static_cast<double>(info.uordblks + info.hblkhd);
+}
 
 /// Packed records of telemetry, each of a device chosen at random, as a partition brings them.
 class Fleet {
@@ -135,7 +142,11 @@ BENCHMARK(session)->Arg(100'000)->Unit(benchmark::kMicrosecond);
 /// load.
 void second_of_a_fleet(benchmark::State& state) {
     const auto devices = static_cast<std::size_t>(state.range(0));
+    const double before = heap_bytes();
     Fleet fleet(devices);
+    const double ids = static_cast<double>(sizeof(std::string));  // the benchmark's own, short ones
+    state.counters["bytes_a_device"] = (heap_bytes() - before) / static_cast<double>(devices) - ids;
+    state.counters["bytes_touched_by_a_sign_of_life"] = static_cast<double>(sizeof(DeviceState));
     FoldOutput out;
     for (auto unused : state) {
         (void)unused;

@@ -14,11 +14,14 @@ namespace muster::mqtt {
 struct PendingMessage {
     MessagePtr message;            ///< null once `released`
     std::string subscription_ids;  ///< encoded properties
-    std::uint64_t number = 0;      ///< names it in the journal
-    std::uint16_t packet_id = 0;   ///< 0 = never sent
+    std::uint64_t number = 0;      ///< names it in the store; ascending in a queue; 0 = it is not stored
+    std::uint32_t share = 0;       ///< DeliverOptions::share
+    std::uint16_t packet_id = 0;   ///< 0 = it gets one when it is first sent
     std::uint8_t qos = 0;
     bool retain = false;
     bool released = false;  ///< QoS 2: PUBREC has come, PUBCOMP has not
+    bool was_sent = false;  ///< or may have been, before a restart: sent again with DUP
+    bool waits = false;     ///< its last change is not yet stored: nothing of it is sent
 };
 
 /// Messages in the order in which they are sent: a vector whose front is cut off lazily, because most sessions hold

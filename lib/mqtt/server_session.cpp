@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "mqtt/encode.h"
-#include "mqtt/message_queue.h"
 
 namespace muster::mqtt {
 
@@ -39,6 +39,7 @@ struct ServerSession::Outgoing {
     MessageQueue queue;
     std::size_t sent = 0;
     std::size_t waiting_bytes = 0;  ///< of what was never sent
+    std::vector<std::uint64_t> dropped_numbers;
 };
 
 // One after the other: u32 subscription identifier | u8 options | u16 filter bytes | filter
@@ -289,7 +290,7 @@ Delivery ServerSession::deliver_at_once(OutgoingMessage& message, const DeliverO
 Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOptions& options, Millis now,
                                      std::string& out) {
     const std::size_t waiting = queued();
-    const bool goes_now = attached_ && waiting == 0 && in_flight() < window_;
+    const bool goes_now = attached_ && waiting == 0 && in_flight() < window_ && !is_stored();
     if (!goes_now) {
         const std::size_t bytes = message.kept()->bytes();
         if (waiting >= limits_.queued_messages_max || queued_bytes() + bytes > limits_.queued_bytes_max) {
@@ -304,6 +305,12 @@ Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOpti
     pending.subscription_ids = options.subscription_ids;
     pending.qos = options.qos;
     pending.retain = options.retain;
+    pending.share = options.share;
+    if (is_stored()) {
+        // Stored with it, so that the client knows the message again after a restart.
+        pending.packet_id = take_packet_id();
+        pending.waits = true;
+    }
     outgoing_->waiting_bytes += pending.message->bytes();
     outgoing_->queue.push_back(std::move(pending));
     if (!goes_now) {
@@ -316,19 +323,21 @@ Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOpti
     return Delivery::dropped_size;
 }
 
-std::uint16_t ServerSession::take_packet_id() {
-    const auto is_used = [this](std::uint16_t id) {
-        // Those that have an id stand in front.
-        for (std::size_t at = 0; at < outgoing_->queue.size() && outgoing_->queue[at].packet_id != 0; ++at) {
-            if (outgoing_->queue[at].packet_id == id) {
-                return true;
-            }
+bool ServerSession::is_packet_id_used(std::uint16_t packet_id) const {
+    // Those that have an id stand in front.
+    const MessageQueue& queue = outgoing_->queue;
+    for (std::size_t at = 0; at < queue.size() && queue[at].packet_id != 0; ++at) {
+        if (queue[at].packet_id == packet_id) {
+            return true;
         }
-        return false;
-    };
+    }
+    return false;
+}
+
+std::uint16_t ServerSession::take_packet_id() {
     do {
         ++last_packet_id_;
-    } while (last_packet_id_ == 0 || is_used(last_packet_id_));
+    } while (last_packet_id_ == 0 || is_packet_id_used(last_packet_id_));
     return last_packet_id_;
 }
 
@@ -340,7 +349,7 @@ bool ServerSession::send_or_drop(std::size_t index, Millis now, std::string& out
         encode(version_, Ack{PacketType::pubrel, pending.packet_id, ReasonCode::success, {}}, out);
         return true;
     }
-    const bool is_first_time = pending.packet_id == 0;
+    const bool is_first_time = !pending.was_sent;
     if (is_first_time) {
         outgoing_->waiting_bytes -= pending.message->bytes();
     }
@@ -352,31 +361,40 @@ bool ServerSession::send_or_drop(std::size_t index, Millis now, std::string& out
     publish.duplicate = !is_first_time;
     // A message whose delivery had begun is sent again even when it has expired meanwhile.
     if ((is_first_time && pending.message->is_expired(now)) || !fits(publish)) {
-        outgoing_->queue.erase(index);
+        drop(index);
         return false;
     }
-    if (is_first_time) {
+    if (pending.packet_id == 0) {
         publish.packet_id = pending.packet_id = take_packet_id();
     }
+    pending.was_sent = true;
     ++outgoing_->sent;
     send(publish, out);
     return true;
 }
 
+void ServerSession::drop(std::size_t index) {
+    if (const std::uint64_t number = outgoing_->queue[index].number; number != 0) {
+        outgoing_->dropped_numbers.push_back(number);
+    }
+    outgoing_->queue.erase(index);
+}
+
 void ServerSession::send_waiting(Millis now, std::string& out) {
-    while (attached_ && outgoing_->sent < window_ && outgoing_->sent < outgoing_->queue.size()) {
+    while (attached_ && outgoing_->sent < window_ && outgoing_->sent < outgoing_->queue.size() &&
+           !outgoing_->queue[outgoing_->sent].waits) {
         dropped_ += send_or_drop(outgoing_->sent, now, out) ? 0U : 1U;
     }
     release_memory();
 }
 
 void ServerSession::release_memory() {
-    if (outgoing_->queue.empty()) {
+    if (outgoing_->queue.empty() && outgoing_->dropped_numbers.empty()) {
         outgoing_.reset();
     }
 }
 
-bool ServerSession::acknowledge(const Ack& ack, Millis now, std::string& out) {
+Acknowledged ServerSession::acknowledge(const Ack& ack, Millis now, std::string& out) {
     std::size_t index = 0;
     const std::size_t sent = outgoing_ ? outgoing_->sent : 0;
     while (index < sent && outgoing_->queue[index].packet_id != ack.packet_id) {
@@ -384,31 +402,149 @@ bool ServerSession::acknowledge(const Ack& ack, Millis now, std::string& out) {
     }
     const bool is_found = index < sent;
     if (ack.type == PacketType::pubrec && !(is_found && is_error(ack.reason))) {
-        const bool is_known = is_found && outgoing_->queue[index].qos == 2;
-        if (is_known) {
-            outgoing_->queue[index].released = true;
-            outgoing_->queue[index].message.reset();
-        }
-        if (is_known || !is_error(ack.reason)) {
-            answer(PacketType::pubrel, ack.packet_id,
-                   is_known ? ReasonCode::success : ReasonCode::packet_identifier_not_found, out);
-        }
-        return false;
+        return acknowledge_pubrec(ack, is_found ? &outgoing_->queue[index] : nullptr, out);
     }
     if (!is_found) {
-        return false;
+        return {};
     }
     const PendingMessage& pending = outgoing_->queue[index];
     const bool completes = ack.type == PacketType::puback    ? pending.qos == 1
                            : ack.type == PacketType::pubrec  ? pending.qos == 2 && !pending.released
-                           : ack.type == PacketType::pubcomp ? pending.released
+                           : ack.type == PacketType::pubcomp ? pending.released && !pending.waits
                                                              : false;
-    if (completes) {
-        outgoing_->queue.erase(index);
-        --outgoing_->sent;
+    if (!completes) {
+        return {};
+    }
+    const Acknowledged done{.completed = true, .released = false, .number = pending.number};
+    outgoing_->queue.erase(index);
+    --outgoing_->sent;
+    send_waiting(now, out);
+    return done;
+}
+
+// Answered with PUBREL, at once or when it is stored that it came: a client that has seen PUBREL may forget the
+// message, so that it must never be sent again. `pending`: null when nothing of this id is in flight.
+Acknowledged ServerSession::acknowledge_pubrec(const Ack& ack, PendingMessage* pending, std::string& out) {
+    if (pending == nullptr || pending->qos != 2) {
+        if (!is_error(ack.reason)) {
+            answer(PacketType::pubrel, ack.packet_id, ReasonCode::packet_identifier_not_found, out);
+        }
+        return {};
+    }
+    const bool is_news = !pending->released;
+    pending->released = true;
+    pending->message.reset();
+    if (is_news && pending->number != 0 && is_stored()) {
+        pending->waits = true;
+        return {.completed = false, .released = true, .number = pending->number};
+    }
+    if (!pending->waits) {
+        answer(PacketType::pubrel, ack.packet_id, ReasonCode::success, out);
+    }
+    return {};
+}
+
+const PendingMessage& ServerSession::name_newest(std::uint64_t number) {
+    PendingMessage& newest = outgoing_->queue[outgoing_->queue.size() - 1];
+    newest.number = number;
+    return newest;
+}
+
+void ServerSession::confirm(std::uint64_t number, Millis now, std::string& out) {
+    if (!outgoing_) {
+        return;
+    }
+    MessageQueue& queue = outgoing_->queue;
+    std::size_t index = 0;
+    std::size_t end = queue.size();
+    while (index < end) {
+        // Without a number: queued since the session is no longer stored, behind the others.
+        const std::size_t middle = (index + end) / 2;
+        const bool is_before = queue[middle].number != 0 && queue[middle].number < number;
+        (is_before ? index : end) = is_before ? middle + 1 : middle;
+    }
+    if (index == queue.size() || queue[index].number != number || !queue[index].waits) {
+        return;
+    }
+    queue[index].waits = false;
+    if (index < outgoing_->sent) {
+        answer(PacketType::pubrel, queue[index].packet_id, ReasonCode::success, out);
+    } else if (index == outgoing_->sent) {
         send_waiting(now, out);
     }
-    return completes;
+}
+
+void ServerSession::take_dropped_numbers(std::vector<std::uint64_t>& out) {
+    if (outgoing_) {
+        out.insert(out.end(), outgoing_->dropped_numbers.begin(), outgoing_->dropped_numbers.end());
+        outgoing_->dropped_numbers.clear();
+        release_memory();
+    }
+}
+
+std::uint64_t ServerSession::sent_through() const {
+    std::uint64_t number = 0;
+    for_each_outgoing([&](const PendingMessage& pending) { number = pending.was_sent ? pending.number : number; });
+    return number;
+}
+
+void ServerSession::for_each_outgoing(FunctionRef<void(const PendingMessage&)> visit) const {
+    for (std::size_t at = 0; outgoing_ && at < outgoing_->queue.size(); ++at) {
+        visit(outgoing_->queue[at]);
+    }
+}
+
+void ServerSession::for_each_incoming_id(FunctionRef<void(std::uint16_t)> visit) const {
+    if (incoming_) {
+        for (const IncomingIds::Id& id : incoming_->ids) {
+            visit(id.packet_id);
+        }
+    }
+}
+
+bool ServerSession::restore(PendingMessage message) {
+    if (queued() >= limits_.queued_messages_max + limits_.in_flight_max) {
+        return false;
+    }
+    if (!outgoing_) {
+        outgoing_ = std::make_unique<Outgoing>();
+    }
+    if (message.message && !message.was_sent) {
+        outgoing_->waiting_bytes += message.message->bytes();
+    }
+    outgoing_->queue.push_back(std::move(message));
+    return true;
+}
+
+void ServerSession::restore_incoming_id(std::uint16_t packet_id) {
+    if (!incoming_) {
+        incoming_ = std::make_unique<IncomingIds>();
+    }
+    if (incoming_->find(packet_id) == nullptr) {
+        incoming_->ids.insert(incoming_->place_of(packet_id), {packet_id, true});
+    }
+}
+
+void ServerSession::take_shared(FunctionRef<bool(std::uint32_t share)> may_go,
+                                FunctionRef<void(const MessagePtr& message, std::uint32_t share)> take) {
+    MUSTER_ASSERT(!attached_);
+    for (std::size_t index = 0; outgoing_ && index < outgoing_->queue.size();) {
+        const PendingMessage& pending = outgoing_->queue[index];
+        const bool has_begun = pending.was_sent;
+        if (pending.share == 0 || (pending.qos == 2 && has_begun) || !may_go(pending.share)) {
+            ++index;
+            continue;
+        }
+        const MessagePtr message = pending.message;
+        const std::uint32_t share = pending.share;
+        outgoing_->waiting_bytes -= has_begun ? 0U : message->bytes();
+        outgoing_->sent -= index < outgoing_->sent ? 1U : 0U;
+        drop(index);
+        take(message, share);
+    }
+    if (outgoing_) {
+        release_memory();
+    }
 }
 
 std::size_t ServerSession::in_flight() const {

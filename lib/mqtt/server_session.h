@@ -6,10 +6,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "base/time.h"
 #include "mqtt/message.h"
+#include "mqtt/message_queue.h"
 #include "mqtt/packets.h"
 
 namespace muster::mqtt {
@@ -24,6 +26,9 @@ struct SessionLimits {
     std::size_t qos_2_ids_max = 4096;    ///< QoS 2 exchanges that a 3.1.1 client may leave open
     std::uint16_t topic_alias_max = 16;  ///< outgoing aliases a connection, of topics up to alias_topic_bytes_max
     std::size_t alias_topic_bytes_max = 256;
+    /// Sessions that are kept are also stored: what happens to them is handed out to be stored, and goes to the client
+    /// only when confirm() says that it is.
+    bool stores_kept = false;
 };
 
 /// What a connection brings along when it takes up a session.
@@ -45,6 +50,7 @@ struct DeliverOptions {
     std::uint8_t qos = 0;            ///< the lesser of the message's and the subscription's
     bool retain = false;             ///< flag on the wire: retained message at subscribe, or retain as published
     std::string subscription_ids{};  ///< v5: those of the matching subscriptions, as encoded properties
+    std::uint32_t share = 0;         ///< the caller's name for the shared subscription that it belongs to; 0 = none
 };
 
 /// Appends one to DeliverOptions::subscription_ids; 0 is none.
@@ -65,6 +71,15 @@ enum class Incoming : std::uint8_t {
     repeated,           ///< QoS 2, seen before and not yet safe: ignore it, its PUBREC comes with finish_incoming()
     repeated_answered,  ///< QoS 2, seen before and safe: PUBREC has been appended again
     over_maximum,       ///< v5: over receive_maximum, 3.1.1: over qos_2_ids_max; end with receive_maximum_exceeded
+};
+
+/// What an acknowledgement of the client did.
+struct Acknowledged {
+    bool completed = false;    ///< a message is done
+    bool released = false;     ///< QoS 2 of a stored session: PUBREL follows when confirm() says that this is stored
+    std::uint64_t number = 0;  ///< of the message, if it is stored
+
+    explicit operator bool() const { return completed; }
 };
 
 /// Names one incoming QoS 1 or 2 PUBLISH until it is safe (on the bus, durably). The attachment keeps the answer from
@@ -113,15 +128,39 @@ class ServerSession final {
 
     // Messages to the client.
     Delivery deliver(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
-    /// PUBACK, PUBREC or PUBCOMP from the client: frees the window and sends what waits for it. True when it completed
-    /// a message. An id that is not in flight is ignored (but a PUBREC is answered, as the specification asks).
-    bool acknowledge(const Ack& ack, Millis now, std::string& out);
+    /// PUBACK, PUBREC or PUBCOMP from the client: frees the window and sends what waits for it. An id that is not in
+    /// flight is ignored (but a PUBREC is answered, as the specification asks).
+    Acknowledged acknowledge(const Ack& ack, Millis now, std::string& out);
     /// Messages that were accepted for the queue and dropped later (expired, or too large for the client that came
     /// back), since this was last asked.
     [[nodiscard]] std::uint32_t take_dropped() { return std::exchange(dropped_, 0); }
+    /// The client is away: takes out the messages of shared subscriptions that another client may get instead, in their
+    /// order. Left are QoS 2 messages whose delivery has begun [MQTT-4.8.2-4], and those for which `may_go` says no.
+    void take_shared(FunctionRef<bool(std::uint32_t share)> may_go,
+                     FunctionRef<void(const MessagePtr& message, std::uint32_t share)> take);
     [[nodiscard]] std::size_t in_flight() const;
     [[nodiscard]] std::size_t queued() const;
     [[nodiscard]] std::size_t queued_bytes() const;
+
+    // Storing, of a session that is kept (SessionLimits::stores_kept).
+    [[nodiscard]] bool is_stored() const { return limits_.stores_kept && is_kept(); }
+    /// deliver() has just queued a message: gives it this number, larger than every one before it.
+    const PendingMessage& name_newest(std::uint64_t number);
+    /// The last change of this message is stored: it goes on. A number that is no more is ignored.
+    void confirm(std::uint64_t number, Millis now, std::string& out);
+    /// Appends the numbers of those that take_dropped() counted, since this was last asked.
+    void take_dropped_numbers(std::vector<std::uint64_t>& out);
+    /// The last message that has been sent; 0 = none of those that are there.
+    [[nodiscard]] std::uint64_t sent_through() const;
+    [[nodiscard]] std::uint16_t last_packet_id() const { return last_packet_id_; }
+    /// `visit` must not change the session.
+    void for_each_outgoing(FunctionRef<void(const PendingMessage&)> visit) const;
+    void for_each_incoming_id(FunctionRef<void(std::uint16_t packet_id)> visit) const;
+    /// Of a session that is made anew from the store, before anything else: its messages in ascending order of their
+    /// numbers, then its packet ids. false: the queue is at its bound.
+    bool restore(PendingMessage message);
+    void restore_incoming_id(std::uint16_t packet_id);
+    void restore_last_packet_id(std::uint16_t packet_id) { last_packet_id_ = packet_id; }
 
     // Messages from the client.
     [[nodiscard]] Incoming begin_incoming(const Publish& publish, std::string& out);
@@ -147,6 +186,9 @@ class ServerSession final {
     [[nodiscard]] bool fits(const Publish& publish) const;
     [[nodiscard]] std::uint16_t alias_of(std::string_view topic, bool& is_new);
     [[nodiscard]] std::uint16_t take_packet_id();
+    [[nodiscard]] bool is_packet_id_used(std::uint16_t packet_id) const;
+    void drop(std::size_t index);
+    Acknowledged acknowledge_pubrec(const Ack& ack, PendingMessage* pending, std::string& out);
     void release_memory();
     void forget_incoming(std::uint16_t packet_id);
     void answer(PacketType type, std::uint16_t packet_id, ReasonCode reason, std::string& out) const;

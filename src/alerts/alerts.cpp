@@ -219,7 +219,7 @@ class Alerts::Worker final {
 
     void on_event(const ConsumerRecord& record) {
         const auto header = decode_event_header(record.header(event_header_name));
-        if (!header || header->kind != EventKind::telemetry) {
+        if (!header || header->kind != EventKind::telemetry || is_canary(record.key)) {
             return;
         }
         const auto reading = telemetry_.read(record.value);

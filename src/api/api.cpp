@@ -11,6 +11,7 @@
 #include "api/change_requests.h"
 #include "api/device_queries.h"
 #include "api/dispatcher.h"
+#include "api/explain_queries.h"
 #include "api/fleet_queries.h"
 #include "api/history_queries.h"
 #include "api/http_server.h"
@@ -18,6 +19,8 @@
 #include "api/json_writer.h"
 #include "api/live.h"
 #include "api/past_queries.h"
+#include "api/policy_book.h"
+#include "api/policy_requests.h"
 #include "api/problem.h"
 #include "api/request_channel.h"
 #include "api/rule_book.h"
@@ -26,6 +29,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "contract/identity.h"
 
 namespace muster {
 namespace {
@@ -87,6 +91,7 @@ struct Api::Parts {
           MetricRegistry& registry, const Clock& wall)
         : options(std::move(given)),
           status(status_store),
+          history_store(history),
           metrics(registry),
           clock(wall),
           incidents(options.incidents_max),
@@ -105,6 +110,7 @@ struct Api::Parts {
 
     ApiOptions options;
     StatusStore& status;
+    HistoryStore& history_store;
     MetricRegistry& metrics;
     const Clock& clock;
     std::string address;  ///< as it stands in a URL
@@ -120,6 +126,9 @@ struct Api::Parts {
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
     std::unique_ptr<ChangeRequests> changes;
+    std::unique_ptr<PolicyBook> policy;
+    std::unique_ptr<PolicyRequests> policy_requests;
+    std::unique_ptr<ExplainQueries> explanations;
     std::unique_ptr<RuleBook> rules;
     std::unique_ptr<RuleRoutes> rule_routes;
     std::unique_ptr<Dispatcher> dispatcher;
@@ -157,11 +166,19 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     }
     channel = std::move(*requests);
     changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
-    auto book = RuleBook::start(options.name, bus, metrics, clock);
+    auto book = PolicyBook::start(bus, *channel, metrics);
     if (!book) {
         return tl::unexpected(book.error());
     }
-    rules = std::move(*book);
+    policy = std::move(*book);
+    policy_requests = std::make_unique<PolicyRequests>(*policy, *audit, clock, options.make_token);
+    explanations = std::make_unique<ExplainQueries>(ExplainSources{
+        status, history_store, incidents, *policy, options.pipeline, options.accuracy, clock, bus.partitions()});
+    auto rule_book = RuleBook::start(options.name, bus, metrics, clock);
+    if (!rule_book) {
+        return tl::unexpected(rule_book.error());
+    }
+    rules = std::move(*rule_book);
     rule_routes = std::make_unique<RuleRoutes>(*rules, *audit, clock);
     dispatcher = std::make_unique<Dispatcher>(DispatcherParts{Router(routes()), std::move(*tokens), std::move(*files),
                                                               options.allowed_hosts, live, *audit, metrics, clock});
@@ -188,6 +205,9 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
 
     watch = status.watch(
         [this](const StatusDocument& document) {
+            if (is_canary(document.id)) {
+                return;  // they are for measuring, not for looking at
+            }
             rates.on_transition(document);
             live.on_transition(document);
         },
@@ -206,6 +226,8 @@ std::vector<Route> Api::Parts::routes() {
     past.extend_routes(table);
     histories.add_routes(table);
     changes->add_routes(table);
+    policy_requests->add_routes(table);
+    explanations->add_routes(table);
     rule_routes->add_routes(table);
     const auto add = [&](std::string_view pattern, Role role, auto function) {
         table.push_back({"GET", pattern, role, answer_with(std::move(function))});
@@ -237,6 +259,9 @@ HttpResponse Api::Parts::ready() {
     std::vector<std::string_view> reasons;
     if (!feed->is_ready()) {
         reasons.emplace_back("incidents are still being read");
+    }
+    if (!policy->is_ready()) {
+        reasons.emplace_back("the fleet's policy is still being read");
     }
     if (!rules->is_ready()) {
         reasons.emplace_back("rules are still being read");
@@ -274,6 +299,9 @@ void Api::Parts::stop() {
     slow.stop();
     if (channel) {
         channel->stop();
+    }
+    if (policy) {
+        policy->stop();
     }
     if (rules) {
         rules->stop();

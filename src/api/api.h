@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "contract/detection_accuracy.h"
 
 namespace muster {
 
@@ -28,14 +29,15 @@ struct ApiOptions {
     std::string web_directory;               ///< dashboard files from here; empty = those embedded in the program
     std::vector<std::string> allowed_hosts;  ///< Host names accepted beside localhost and loopback addresses
     std::string version = "0.1.0";
-    std::size_t threads = 2;                   ///< that serve HTTP
-    std::size_t connections_max = 8192;        ///< open at once, WebSockets included; more are answered 503
-    std::size_t live_sessions_max = 4096;      ///< WebSockets of /api/v1/live
-    std::size_t pending_replies_max = 1024;    ///< changes under way; more are answered 503
-    Millis reply_timeout{5000};                ///< then a change is answered 504
-    std::size_t incidents_max = 10'000;        ///< kept in memory, the oldest resolved go first
-    std::function<std::string()> make_token;   ///< 32 or more characters fit for a secret; required
-    std::function<PipelineHealth()> pipeline;  ///< empty: the fleet is shown as stale
+    std::size_t threads = 2;                      ///< that serve HTTP
+    std::size_t connections_max = 8192;           ///< open at once, WebSockets included; more are answered 503
+    std::size_t live_sessions_max = 4096;         ///< WebSockets of /api/v1/live
+    std::size_t pending_replies_max = 1024;       ///< changes under way; more are answered 503
+    Millis reply_timeout{5000};                   ///< then a change is answered 504
+    std::size_t incidents_max = 10'000;           ///< kept in memory, the oldest resolved go first
+    std::function<std::string()> make_token;      ///< 32 or more characters fit for a secret; required
+    std::function<PipelineHealth()> pipeline;     ///< empty: the fleet is shown as stale
+    std::function<DetectionAccuracy()> accuracy;  ///< empty: nobody measures
 };
 
 /// The api role: REST under /api/v1, the live WebSocket, the dashboard's files, /metrics, /healthz and /readyz

@@ -5,6 +5,7 @@
 
 #include "api/json_writer.h"
 #include "api/problem.h"
+#include "contract/fleet_policy.h"
 #include "contract/identity.h"
 #include "contract/mqtt_topics.h"
 #include "contract/status_document.h"
@@ -13,9 +14,6 @@
 
 namespace muster {
 namespace {
-
-constexpr std::uint32_t heartbeat_timeout_s_min = 5;
-constexpr std::uint32_t heartbeat_timeout_s_max = 7 * 24 * 3600;
 
 Result<void> check_device(const std::string& id) {
     if (!is_valid_device_id(id)) {

@@ -20,7 +20,7 @@ constexpr std::size_t transitions_max = 10'000;
 constexpr std::size_t transitions_ahead = 32;
 constexpr Millis default_span = std::chrono::hours(24);
 constexpr std::string_view state_words = "online, offline, unknown or never_seen";
-constexpr std::string_view overlay_words = "flapping, sleeping or maintenance";
+constexpr std::string_view overlay_words = "flapping, sleeping, maintenance or contested";
 
 std::optional<Timestamp> known(Timestamp time) {
     return time == Timestamp{} ? std::nullopt : std::optional(time);
@@ -201,7 +201,7 @@ std::string overlays_json(Overlays overlays) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_array();
-    for (const Overlay overlay : {Overlay::flapping, Overlay::sleeping, Overlay::maintenance}) {
+    for (const Overlay overlay : all_overlays) {
         if (has(overlays, overlay)) {
             writer.value(name_of(overlay));
         }
@@ -232,7 +232,8 @@ Result<std::optional<std::string>> DeviceQueries::device(std::string_view id) co
 }
 
 Result<std::optional<std::int64_t>> DeviceQueries::matched(const DeviceFilter& filter) const {
-    if (!filter.model.empty() || !filter.id_prefix.empty() || (filter.state && filter.overlay)) {
+    if (!filter.model.empty() || !filter.id_prefix.empty() || (filter.state && filter.overlay) ||
+        filter.overlay == Overlay::contested) {
         return std::nullopt;  // counting would mean a scan
     }
     const auto counts = sources_.status.counts(filter.region);

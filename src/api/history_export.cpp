@@ -145,7 +145,7 @@ Result<void> HistoryExport::take_device() {
     device_ = std::move(devices_.front());
     devices_.pop_front();
     from_ = request_.from;
-    due_ = {.from = request_.from, .to = request_.to, .limit = transitions_a_page};
+    due_ = {.device = {}, .from = request_.from, .to = request_.to, .limit = transitions_a_page};
     return {};
 }
 
@@ -194,7 +194,7 @@ void HistoryExport::write(const Transition& transition, std::string& out) {
     quoted_.clear();
     append_csv_field(quoted_, transition.gateway);
     std::string overlays;
-    for (const Overlay overlay : {Overlay::flapping, Overlay::sleeping, Overlay::maintenance}) {
+    for (const Overlay overlay : all_overlays) {
         if (has(transition.overlays, overlay)) {
             overlays.append(overlays.empty() ? "" : " ").append(name_of(overlay));
         }

@@ -2,6 +2,7 @@
 #include <set>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "api/api_fixture.h"
@@ -189,7 +190,15 @@ class OpenApiTest : public ApiFixture {
     [[nodiscard]] std::optional<std::string> read_document(std::string_view collection, std::string_view key) const {
         return *documents.get(collection, key);
     }
-    static std::string body_for(const Operation& operation) {
+    std::string body_for(const Operation& operation) const {
+        if (operation.path.starts_with("/api/v1/models/")) {
+            return R"({"heartbeat_timeout_s":30})";
+        }
+        if (operation.path == "/api/v1/maintenance") {
+            const std::int64_t now = to_epoch_ms(clock.now());
+            return fmt::format(R"({{"id":"w-1","query":{{"region":"in"}},"from":{},"to":{},"reason":"mast"}})", now,
+                               now + 60'000);
+        }
         return operation.path.ends_with("/rules/{name}") && operation.method == "PUT"
                    ? R"({"metric":"offline_count","raise":100})"
                : operation.method == "PUT"   ? R"({"model":"m2"})"
@@ -207,6 +216,7 @@ TEST_F(OpenApiTest, every_operation_answers_as_it_is_described) {
     fill();
     raise("i-1");
     (void)get_until("/api/v1/alerts/i-1", 200);
+    (void)get_until("/readyz", 200);
     for (const auto& [path, samples] :
          {std::pair("/api/v1/fleet/series", "series"), std::pair("/api/v1/regions/series", "times")}) {
         while (parsed(client->get(path, viewer)).at(samples).as_array().size() < 2) {
@@ -225,6 +235,7 @@ TEST_F(OpenApiTest, every_operation_answers_as_it_is_described) {
 
 TEST_F(OpenApiTest, every_operation_documents_its_refusals) {
     start();
+    (void)get_until("/readyz", 200);
     for (const Operation& operation : operations()) {
         const std::string target = target_of(operation);
         shadow_role = {404, R"({"code":404,"message":"No shadow exists"})", false};

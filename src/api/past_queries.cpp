@@ -20,7 +20,10 @@ class PastCounts final {
             last_region_ = device.region;
             last_ = &exact_[last_region_];
         }
-        *last_ += contribution_of(device.state, device.overlays, 0, 0);
+        // A flapping one counts by its state: of its last stable minute the history does not tell.
+        *last_ += contribution_of(CountedPresence{.state = device.state,
+                                                  .overlays = device.overlays,
+                                                  .steady_offline = device.state == PresenceState::offline});
     }
     /// "" is the fleet.
     [[nodiscard]] std::map<std::string, RegionCounts, std::less<>> with_parents() const {

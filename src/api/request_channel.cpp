@@ -57,13 +57,19 @@ Result<void> RequestChannel::open(Bus& bus) {
     const auto requests = bus.open_topic(request_topic);
     const auto events = bus.open_topic(event_topic);
     const auto replies = bus.open_topic(reply_topic);
-    for (const auto* topic : {&requests, &events, &replies}) {
+    TopicSpec policy_topic;
+    policy_topic.name = bus_topics::policy;
+    policy_topic.cleanup = TopicSpec::Cleanup::compacted;
+    const auto policy = bus.open_topic(policy_topic);
+    for (const auto* topic : {&requests, &events, &replies, &policy}) {
         if (!*topic) {
             return tl::unexpected(topic->error());
         }
     }
     requests_ = *requests;
     events_ = *events;
+    policy_ = *policy;
+    partitions_ = bus.partitions();
     ConsumerOptions consumer_options;
     consumer_options.topics = {reply_topic.name};
     consumer_options.start = ConsumerOptions::Start::latest;
@@ -93,6 +99,10 @@ void RequestChannel::send_event(std::string device, EventKind kind, std::string 
             [done = std::move(done)](Result<ChannelReply> result) {
                 done(result ? Result<void>{} : tl::unexpected(result.error()));
             }});
+}
+
+void RequestChannel::send_policy(std::string json, OnDurable done) {
+    send_event({}, EventKind::policy, std::move(json), std::move(done));
 }
 
 void RequestChannel::submit(Request request) {
@@ -174,11 +184,26 @@ void RequestChannel::send(Request request) {
     record.value = request.body;
     record.headers = headers;
     record.time = header.received;
-    pending_.emplace(correlation, Pending{request.deadline, request.wants_reply, std::move(request.done)});
-    if (auto sent = producer_->send(request.wants_reply ? requests_ : events_, record, correlation); !sent) {
+    const bool is_policy = request.kind == EventKind::policy;
+    const std::size_t records = is_policy ? 1 + static_cast<std::size_t>(partitions_) : 1;
+    pending_.emplace(correlation, Pending{request.deadline, request.wants_reply, records, std::move(request.done)});
+    const auto sent = is_policy ? send_to_partitions(record, correlation)
+                                : producer_->send(request.wants_reply ? requests_ : events_, record, correlation);
+    if (!sent) {
         failed_.Increment();
         finish(correlation, tl::unexpected(sent.error()));
     }
+}
+
+/// First where it is kept: what the processors have heard of is never lost.
+Result<void> RequestChannel::send_to_partitions(ProducerRecord record, std::uint64_t correlation) {
+    record.key = bus_topics::policy_key;
+    auto sent = producer_->send(policy_, record, correlation);
+    record.key = {};
+    for (record.partition = 0; sent && record.partition < partitions_; ++record.partition) {
+        sent = producer_->send(events_, record, correlation);
+    }
+    return sent;
 }
 
 void RequestChannel::on_delivery(const Delivery& delivery) {
@@ -189,7 +214,7 @@ void RequestChannel::on_delivery(const Delivery& delivery) {
     if (!delivery.durable) {
         failed_.Increment();
         finish(delivery.token, fail(delivery.error, "the bus did not take the change"));
-    } else if (!found->second.wants_reply) {
+    } else if (!found->second.wants_reply && --found->second.undelivered == 0) {
         finish(delivery.token, ChannelReply{});
     }
 }

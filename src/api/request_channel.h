@@ -36,8 +36,9 @@ struct ChannelReply {
 
 /// How the api role writes: one thread that owns its producer and the consumer of its replies, fed through a bounded
 /// queue. A request is a record on muster.requests and is answered by the reply record with its correlation; an event
-/// is a record on muster.events and is answered when it is durable. Each `done` is called once, from the channel's
-/// thread (or at once on queue_full, closed or too_large), with timed_out when nothing came.
+/// is a record on muster.events and is answered when it is durable; a policy is a record on muster.policy and one on
+/// each partition of muster.events, answered when all of them are durable. Each `done` is called once, from the
+/// channel's thread (or at once on queue_full, closed or too_large), with timed_out when nothing came.
 class RequestChannel final {
  public:
     using OnReply = std::function<void(Result<ChannelReply>)>;
@@ -53,6 +54,9 @@ class RequestChannel final {
     void ask(std::string device, std::string topic, std::string body, OnReply done);
     /// Any thread.
     void send_event(std::string device, EventKind kind, std::string body, OnDurable done);
+
+    /// Any thread. `json` is a FleetPolicy.
+    void send_policy(std::string json, OnDurable done);
 
     /// True once replies can be received.
     [[nodiscard]] bool is_ready() const { return ready_; }
@@ -72,6 +76,7 @@ class RequestChannel final {
     struct Pending {
         Millis deadline{0};
         bool wants_reply = false;
+        std::size_t undelivered = 1;  ///< records not yet durable
         OnReply done;
     };
 
@@ -83,6 +88,7 @@ class RequestChannel final {
     void run();
     void send_waiting();
     void send(Request request);
+    [[nodiscard]] Result<void> send_to_partitions(ProducerRecord record, std::uint64_t correlation);
     void on_delivery(const Delivery& delivery);
     void on_reply(const ConsumerRecord& record);
     void expire();
@@ -95,6 +101,8 @@ class RequestChannel final {
     const Clock& clock_;
     TopicId requests_ = 0;
     TopicId events_ = 0;
+    TopicId policy_ = 0;
+    Partition partitions_ = 0;
     std::unique_ptr<Consumer> replies_;                   // the thread's, apart from wake()
     std::unique_ptr<Producer> producer_;                  // the thread's; its reports wake replies_
     std::uint64_t next_correlation_;                      // the thread's

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 namespace muster {
@@ -24,7 +25,11 @@ std::string banner(const Endpoints& endpoints, std::string_view version) {
         version,
         endpoints.simulated_devices == 0 ? "" : fmt::format(", with {} simulated devices", endpoints.simulated_devices),
         endpoints.http, endpoints.token, endpoints.http, (endpoints.data_directory / "tokens.json").string(),
-        endpoints.mqtt);
+        fmt::join(endpoints.listeners, "\n              "));
+    const bool is_plain = endpoints.listeners.empty() || endpoints.listeners.front().starts_with("mqtt://");
+    if (!is_plain) {
+        return out + fmt::format("\nCtrl-C stops Muster; its data stays in {}.\n", endpoints.data_directory.string());
+    }
     out += fmt::format(
         "\nConnect a device by hand; Ctrl-C kills it, and its will is executed:\n"
         "  while sleep 2; do echo '{{\"battery\":87,\"temperature\":21.5}}'; done | mosquitto_pub -h {} -p {} -i "
@@ -40,7 +45,12 @@ Result<void> write_endpoints(const Endpoints& endpoints) {
     auto temporary = path;
     temporary += ".new";
     std::ofstream file(temporary, std::ios::trunc);
-    file << fmt::format("{{\"mqtt\":\"{}\",\"http\":\"{}\",\"pid\":{}}}\n", endpoints.mqtt, endpoints.http, ::getpid());
+    file << fmt::format("{{\"mqtt\":\"{}\",\"http\":\"{}\",\"pid\":{},\"listeners\":[", endpoints.mqtt, endpoints.http,
+                        ::getpid());
+    for (std::size_t i = 0; i < endpoints.listeners.size(); ++i) {
+        file << (i == 0 ? "\"" : ",\"") << endpoints.listeners[i] << '"';
+    }
+    file << "]}\n";
     file.close();
     std::error_code error;
     if (file) {

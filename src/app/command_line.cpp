@@ -28,6 +28,64 @@ void add_log_option(CLI::App& command, std::string& level) {
         ->capture_default_str();
 }
 
+void add_history_options(CLI::App& serve, ServeOptions& options) {
+    serve.add_option("--history-raw-days", options.history_raw_days, "Days that every sample is kept")
+        ->check(CLI::Range(1, 366))
+        ->envname("MUSTER_HISTORY_RAW_DAYS")
+        ->capture_default_str()
+        ->group("History");
+    serve.add_option("--history-minute-days", options.history_minute_days, "Days that minute rollups are kept")
+        ->check(CLI::Range(1, 3660))
+        ->envname("MUSTER_HISTORY_MINUTE_DAYS")
+        ->capture_default_str()
+        ->group("History");
+    serve.add_option("--history-hour-days", options.history_hour_days, "Days that hour rollups are kept")
+        ->check(CLI::Range(1, 36'600))
+        ->envname("MUSTER_HISTORY_HOUR_DAYS")
+        ->capture_default_str()
+        ->group("History");
+    serve
+        .add_option("--history-bytes-max", options.history_bytes_max,
+                    "Disk for the history: over it the oldest days of samples go first; 0: what the disk can give")
+        ->envname("MUSTER_HISTORY_BYTES_MAX")
+        ->capture_default_str()
+        ->group("History");
+}
+
+void add_listeners(CLI::App& serve, ServeOptions& options) {
+    constexpr const char* group = "Listeners";
+    serve
+        .add_option(
+            "--mqtt-listen", options.mqtt_listen,
+            "Address and port for plain MQTT, on loopback; port 0 takes a free one, 'none' listens by --listen only")
+        ->envname("MUSTER_MQTT_LISTEN")
+        ->capture_default_str()
+        ->group(group);
+    serve
+        .add_option("--listen", options.listen,
+                    "One more listener (repeatable): mqtts://0.0.0.0:8883, wss://0.0.0.0:8443/mqtt, mqtt:// or ws://. "
+                    "Options follow as ?name=value&...: cert, key, client-ca, crl (files, instead of --tls-*), "
+                    "min-version (1.2, 1.3), client-certificate (required, optional, none), identity (cn, san-uri, "
+                    "san-dns, none: what in the certificate is the device id), proxy (on: PROXY protocol v2), "
+                    "proxy-from (10.0.0.0/8,...: the load balancers), connections-max")
+        ->envname("MUSTER_LISTEN")
+        ->group(group);
+    serve.add_option("--tls-cert", options.tls_certificate_file, "The server's certificate and intermediate ones, PEM")
+        ->envname("MUSTER_TLS_CERT")
+        ->group(group);
+    serve.add_option("--tls-key", options.tls_key_file, "The certificate's key, PEM, without a password")
+        ->envname("MUSTER_TLS_KEY")
+        ->group(group);
+    serve.add_option("--tls-client-ca", options.tls_client_ca_file, "Who issues the devices' certificates, PEM")
+        ->envname("MUSTER_TLS_CLIENT_CA")
+        ->group(group);
+    serve
+        .add_option("--tls-crl", options.tls_crl_file,
+                    "Revoked devices' certificates, PEM. All TLS files are read again when they change, and on SIGHUP")
+        ->envname("MUSTER_TLS_CRL")
+        ->group(group);
+}
+
 void add_alerting(CLI::App& serve, ServeOptions& options) {
     const auto is_url = CLI::Validator(
         [](std::string& text) {
@@ -72,15 +130,17 @@ void add_serve(CLI::App& app, ServeOptions& options) {
     serve->footer(
         "Example:\n  muster serve --simulate 1000\n"
         "starts everything on this machine with 1,000 simulated devices and prints where to look.\n"
+        "  muster serve --listen mqtts://0.0.0.0:8883 --tls-cert server.pem --tls-key server.key --tls-client-ca "
+        "ca.pem\n"
+        "serves devices that show a certificate of this authority with their id as its CN; README.md makes a test "
+        "one.\n"
         "Each option can also stand in the environment (MUSTER_DATA_DIR, …) or, under [serve], in a TOML file given "
         "by\n"
         "--config; the command line wins over the environment, the environment over the file.");
     serve->add_option("--data-dir", options.data_directory, "Where everything is kept; made when it is not there")
         ->envname("MUSTER_DATA_DIR")
         ->capture_default_str();
-    serve->add_option("--mqtt-listen", options.mqtt_listen, "Address and port for devices; port 0 takes a free one")
-        ->envname("MUSTER_MQTT_LISTEN")
-        ->capture_default_str();
+    add_listeners(*serve, options);
     serve->add_option("--http-listen", options.http_listen, "Address and port for the API and the dashboard")
         ->envname("MUSTER_HTTP_LISTEN")
         ->capture_default_str();
@@ -119,8 +179,16 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->capture_default_str();
     serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
         ->envname("MUSTER_WEB_DIR");
+    serve
+        ->add_option("--canaries", options.canaries,
+                     "Devices of each kind of death, inside Muster, that measure how fast and how rightly it detects; "
+                     "0: none")
+        ->check(CLI::Range(0, 100))
+        ->envname("MUSTER_CANARIES")
+        ->capture_default_str();
     add_alerting(*serve, options);
     add_log_option(*serve, options.log_level);
+    add_history_options(*serve, options);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
         ->envname("MUSTER_SIMULATE")

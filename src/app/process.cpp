@@ -14,6 +14,7 @@ sigset_t stop_signals() {
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -30,14 +31,15 @@ void release_signals() {
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-void wait_for_stop(std::int64_t seconds) {
+void wait_for_stop(std::int64_t seconds, const std::function<void()>& on_hang_up) {
     const sigset_t set = stop_signals();
-    if (seconds > 0) {
-        const timespec patience{seconds, 0};
-        while (sigtimedwait(&set, nullptr, &patience) < 0 && errno == EINTR) {
-        }
-    } else {
-        while (sigwaitinfo(&set, nullptr) < 0 && errno == EINTR) {
+    const timespec patience{seconds, 0};
+    while (true) {
+        const int signal = seconds > 0 ? sigtimedwait(&set, nullptr, &patience) : sigwaitinfo(&set, nullptr);
+        if (signal == SIGHUP && on_hang_up) {
+            on_hang_up();
+        } else if (signal >= 0 || errno != EINTR) {
+            break;
         }
     }
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);

@@ -1,5 +1,6 @@
 #include "app/serve.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "base/log.h"
 #include "bus/embedded_bus.h"
 #include "bus/standard_topics.h"
+#include "canary/canaries.h"
 #include "gateway/embedded_session_store.h"
 #include "gateway/gateway.h"
 #include "history/embedded_history_store.h"
@@ -31,6 +33,7 @@ namespace muster {
 namespace {
 
 constexpr std::size_t token_bytes = 24;
+constexpr std::string_view no_listener = "none";
 
 /// Everything that `muster serve` runs. Members stand in the order in which they start: their destructors stop them in
 /// reverse, devices first and stores last.
@@ -40,6 +43,9 @@ class Serve final {
 
     [[nodiscard]] Result<void> start();
     [[nodiscard]] Endpoints endpoints() const;
+    [[nodiscard]] bool has_tls() const { return has_tls_; }
+    /// Certificates, keys and revocation lists.
+    void reload_tls() { gateway_->reload_tls(); }
 
  private:
     [[nodiscard]] Result<void> make_data_directory() const;
@@ -47,9 +53,12 @@ class Serve final {
     [[nodiscard]] Result<void> start_folding_roles();
     [[nodiscard]] Result<void> start_alerts();
     [[nodiscard]] Result<void> start_api();
+    [[nodiscard]] Result<void> read_listeners(GatewayOptions& gateway);
     [[nodiscard]] Result<void> start_gateway();
+    [[nodiscard]] Result<void> start_canaries();
     [[nodiscard]] Result<void> start_simulator();
     [[nodiscard]] PipelineHealth pipeline();
+    [[nodiscard]] DetectionAccuracy accuracy() const;
     [[nodiscard]] std::string path(std::string_view name) const {
         return (std::filesystem::path(options_.data_directory) / name).string();
     }
@@ -59,8 +68,11 @@ class Serve final {
     PipelineMeter meter_;
     MetricRegistry metrics_;
     Timestamp gateway_since_{};
+    bool has_tls_ = false;
     /// The gateway starts after the API that reports on it; null until then.
     std::atomic<const Gateway*> reported_gateway_{nullptr};
+    std::atomic<const Canaries*> reported_canaries_{nullptr};
+    std::string canary_password_;
 
     std::unique_ptr<Bus> bus_;
     std::unique_ptr<SessionStore> sessions_;
@@ -70,6 +82,7 @@ class Serve final {
     std::unique_ptr<Processor> processor_;
     std::unique_ptr<Alerts> alerts_;
     std::unique_ptr<Shadow> shadow_;
+    std::unique_ptr<Canaries> canaries_;  ///< started after the gateway; the API asks it to the last
     std::unique_ptr<Api> api_;
     std::unique_ptr<Gateway> gateway_;
     std::unique_ptr<Simulator> simulator_;
@@ -99,7 +112,10 @@ Result<void> Serve::start() {
         .and_then([this] { return open_stores(); })
         .and_then([this] { return start_folding_roles(); })
         .and_then([this] { return naming("--http-listen", start_api()); })
-        .and_then([this] { return naming("--mqtt-listen", start_gateway()); })
+        .and_then([this] {
+            return naming(options_.listen.empty() ? "--mqtt-listen" : "--mqtt-listen or --listen", start_gateway());
+        })
+        .and_then([this] { return start_canaries(); })
         .and_then([this] { return start_simulator(); })
         .and_then([this] { return write_endpoints(endpoints()); });
 }
@@ -120,6 +136,13 @@ Result<void> Serve::open_stores() {
     bus.directory = path("bus");
     bus.partitions = options_.partitions;
     bus.commit_interval = Millis(options_.commit_interval_ms);
+    EmbeddedHistoryStoreOptions history;
+    history.directory = path("history");
+    history.raw_days = options_.history_raw_days;
+    history.minute_days = options_.history_minute_days;
+    history.hour_days = options_.history_hour_days;
+    history.bytes_max = options_.history_bytes_max;
+    history.transition_days = static_cast<int>(options_.presence_days);
     return keep(EmbeddedBus::open(bus, metrics_), bus_)
         .and_then([this]() -> Result<void> {
             for (const TopicSpec& spec : standard_topics(options_.events_bytes_max)) {
@@ -131,11 +154,7 @@ Result<void> Serve::open_stores() {
         })
         .and_then([this] { return keep(EmbeddedSessionStore::open(path("sessions")), sessions_); })
         .and_then([this] { return keep(EmbeddedStatusStore::open({path("status")}, metrics_), status_); })
-        .and_then([this] {
-            EmbeddedHistoryStoreOptions history{.directory = path("history")};
-            history.transition_days = static_cast<int>(options_.presence_days);
-            return keep(EmbeddedHistoryStore::open(history, metrics_), history_);
-        })
+        .and_then([this, &history] { return keep(EmbeddedHistoryStore::open(history, metrics_), history_); })
         .and_then([this] { return keep(EmbeddedDocumentStore::open(path("documents")), documents_); });
 }
 
@@ -186,30 +205,71 @@ Result<void> Serve::start_api() {
     api.version = MUSTER_VERSION;
     api.make_token = [] { return net::random_hex(token_bytes); };
     api.pipeline = [this] { return pipeline(); };
+    api.accuracy = [this] { return accuracy(); };
     return keep(Api::start(api, *bus_, *status_, *history_, *documents_, metrics_, clock_), api_);
 }
 
-Result<void> Serve::start_gateway() {
-    const auto listen = net::Address::parse(options_.mqtt_listen);
-    if (!listen) {
-        return tl::unexpected(listen.error());
+Result<void> Serve::read_listeners(GatewayOptions& gateway) {
+    gateway.listen.reset();
+    if (options_.mqtt_listen != no_listener) {
+        const auto listen = net::Address::parse(options_.mqtt_listen);
+        if (!listen) {
+            return tl::unexpected(listen.error());
+        }
+        gateway.listen = *listen;
     }
+    const ListenerDefaults defaults{.certificate_file = options_.tls_certificate_file,
+                                    .key_file = options_.tls_key_file,
+                                    .client_ca_file = options_.tls_client_ca_file,
+                                    .crl_file = options_.tls_crl_file};
+    for (const std::string& text : options_.listen) {
+        auto listener = parse_listener(text, defaults);
+        if (!listener) {
+            return tl::unexpected(listener.error());
+        }
+        has_tls_ = has_tls_ || listener->has_tls();
+        gateway.listeners.push_back(std::move(*listener));
+    }
+    return {};
+}
+
+Result<void> Serve::start_gateway() {
     GatewayOptions gateway;
+    if (auto read = read_listeners(gateway); !read) {
+        return read;
+    }
     gateway.name = options_.gateway_name;
-    gateway.listen = *listen;
     gateway.threads = options_.gateway_threads;
     gateway.is_operator = [this](std::string_view user, std::string_view password) {
         return user == "operator" && api_->is_operator_token(password);
     };
+    canary_password_ = net::random_hex(token_bytes);
+    gateway.is_canary = [this](std::string_view, std::string_view password) { return password == canary_password_; };
     gateway_since_ = clock_.now();
     return keep(Gateway::start(gateway, *bus_, *sessions_, metrics_), gateway_).map([this] {
         reported_gateway_ = gateway_.get();
     });
 }
 
+Result<void> Serve::start_canaries() {
+    if (options_.canaries == 0 || options_.mqtt_listen == no_listener) {
+        return {};  // they speak plain MQTT
+    }
+    CanariesOptions canaries;
+    canaries.broker = gateway_->address();
+    canaries.password = canary_password_;
+    canaries.of_each_kind = options_.canaries;
+    return keep(Canaries::start(std::move(canaries), *status_, metrics_), canaries_).map([this] {
+        reported_canaries_ = canaries_.get();
+    });
+}
+
 Result<void> Serve::start_simulator() {
     if (options_.simulate == 0) {
         return {};
+    }
+    if (options_.mqtt_listen == no_listener) {
+        return fail(ErrorCode::invalid_argument, "the simulated devices speak plain MQTT: they need --mqtt-listen");
     }
     SimulatorOptions simulator;
     simulator.broker = gateway_->address().to_string();
@@ -228,15 +288,22 @@ PipelineHealth Serve::pipeline() {
     PipelineHealth health;
     meter_.measure(processor_->progress(), health);
     if (const Gateway* gateway = reported_gateway_) {
+        const auto connections = static_cast<std::int64_t>(gateway->connections());
         health.gateways.push_back(
-            {options_.gateway_name, static_cast<std::int64_t>(gateway->connections()), gateway_since_});
+            {options_.gateway_name, std::max<std::int64_t>(0, connections - accuracy().connected), gateway_since_});
     }
     return health;
+}
+
+DetectionAccuracy Serve::accuracy() const {
+    const Canaries* const canaries = reported_canaries_;
+    return canaries == nullptr ? DetectionAccuracy{} : canaries->accuracy();
 }
 
 Endpoints Serve::endpoints() const {
     Endpoints endpoints;
     endpoints.mqtt = gateway_->address().to_string();
+    endpoints.listeners = gateway_->urls();
     endpoints.http = api_->url().substr(std::string_view("http://").size());
     endpoints.token = api_->token(Role::admin);
     endpoints.data_directory = options_.data_directory;
@@ -259,7 +326,7 @@ int run_serve(const ServeOptions& options) {
         }
         fmt::print("{}", banner(serve.endpoints(), MUSTER_VERSION));
         std::fflush(stdout);
-        wait_for_stop();
+        wait_for_stop(0, serve.has_tls() ? [&] { serve.reload_tls(); } : std::function<void()>());
         fmt::print("\nStopping; a second Ctrl-C ends at once.\n");
         std::fflush(stdout);
         remove_endpoints(options.data_directory);

@@ -13,10 +13,8 @@ constexpr std::size_t spare_buffer_bytes_max = 64U << 10U;
 
 void DeliveryBox::complete(std::size_t bytes, const std::vector<std::uint64_t>& tokens, const Result<void>& written,
                            std::string buffer) {
+    keep_spare(std::move(buffer));
     const std::lock_guard lock(mutex_);
-    if (spare_.size() < spare_buffers_max && buffer.capacity() <= spare_buffer_bytes_max) {
-        spare_.push_back(std::move(buffer));
-    }
     const bool was_empty = ready_.empty();
     for (const std::uint64_t token : tokens) {
         ready_.push_back({token, written.has_value(), written ? ErrorCode::unavailable : written.error().code});
@@ -27,6 +25,16 @@ void DeliveryBox::complete(std::size_t bytes, const std::vector<std::uint64_t>& 
     // Under the lock, so that close() waits for a call under way.
     if (was_empty && !tokens.empty() && on_ready_) {
         on_ready_();
+    }
+}
+
+void DeliveryBox::keep_spare(std::string buffer) {
+    if (buffer.capacity() > spare_buffer_bytes_max) {
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    if (spare_.size() < spare_buffers_max) {
+        spare_.push_back(std::move(buffer));
     }
 }
 

@@ -25,6 +25,8 @@ class DeliveryBox final {
     /// `buffer` is what they were in, for the next ones.
     void complete(std::size_t bytes, const std::vector<std::uint64_t>& tokens, const Result<void>& written,
                   std::string buffer);
+    /// Any thread: memory for spare_buffer().
+    void keep_spare(std::string buffer);
     /// Producer: an empty buffer, with memory from earlier use if there is one.
     [[nodiscard]] std::string spare_buffer();
     /// Producer: hands out what has come since the last time. Returns how many.

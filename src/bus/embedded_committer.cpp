@@ -16,6 +16,9 @@ constexpr Millis unhurried_interval{10};
 /// How often the store is reopened after a write that failed. It is dear, and a write that fails meanwhile is cheap.
 constexpr Millis reopen_interval{200};
 
+/// How far back a submission is sought that a later one can join: two producers' share of 16 partitions, and some.
+constexpr std::size_t join_distance_max = 64;
+
 /// The append of this partition, found from its newest entry on: producers flush partition after partition.
 LogAppend& append_of(std::vector<LogAppend>& appends, const Submission& submission) {
     const auto found = std::find_if(appends.rbegin(), appends.rend(), [&submission](const LogAppend& append) {
@@ -77,9 +80,32 @@ void EmbeddedCommitter::submit(std::vector<Submission>& submissions) {
     {
         const std::lock_guard lock(mutex_);
         note_work(urgent);
-        std::ranges::move(submissions, std::back_inserter(pending_));
+        for (Submission& submission : submissions) {
+            if (!join_pending(submission)) {
+                pending_.push_back(std::move(submission));
+            }
+        }
     }
     submissions.clear();
+}
+
+/// A gateway flushes a record or two a partition every millisecond: what waits for the same commit is joined here, so
+/// that the commit is of as many parts as there are partitions, not records. It must be the producer's newest part of
+/// the partition, or the order would change.
+bool EmbeddedCommitter::join_pending(Submission& submission) {
+    const auto end = pending_.rbegin() + static_cast<std::ptrdiff_t>(std::min(join_distance_max, pending_.size()));
+    const auto newest = std::find_if(pending_.rbegin(), end, [&submission](const Submission& one) {
+        return one.partition == submission.partition && one.topic == submission.topic && one.box == submission.box;
+    });
+    if (newest == end || newest->record_bytes + submission.record_bytes > batch_bytes_max) {
+        return false;
+    }
+    newest->records += submission.records;
+    newest->record_bytes += submission.record_bytes;
+    newest->bytes.append(submission.bytes);
+    newest->tokens.insert(newest->tokens.end(), submission.tokens.begin(), submission.tokens.end());
+    submission.box->keep_spare(std::move(submission.bytes));
+    return true;
 }
 
 void EmbeddedCommitter::hurry() {

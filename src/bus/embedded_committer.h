@@ -51,6 +51,7 @@ class EmbeddedCommitter final {
 
     void run();
     void note_work(bool urgent);
+    [[nodiscard]] bool join_pending(Submission& submission);
     [[nodiscard]] bool has_work() const { return !pending_.empty() || sync_wanted_; }
     void wait_for_turn(std::unique_lock<std::mutex>& lock);
     [[nodiscard]] SteadyTime due() const;

@@ -11,7 +11,12 @@ inline constexpr std::string_view requests = "muster.requests";
 inline constexpr std::string_view status = "muster.status";  ///< key device id, value StatusDocument JSON, compacted
 inline constexpr std::string_view regions =
     "muster.regions";  ///< key "partition:region", value RegionCounts JSON, compacted
-inline constexpr std::string_view alerts = "muster.alerts";      ///< key incident id, value Incident JSON, compacted
+inline constexpr std::string_view alerts = "muster.alerts";  ///< key incident id, value Incident JSON, compacted
+inline constexpr std::string_view policy =
+    "muster.policy";  ///< key policy_key, value FleetPolicy JSON, compacted: the policy that is in force
+inline constexpr std::string_view policy_key = "fleet";
+inline constexpr std::string_view checkpoints =
+    "muster.checkpoints";  ///< key "partition:piece", compacted: a processor's snapshots, for one whose disk is new
 inline constexpr std::string_view rules = "muster.rules";        ///< key rule name, value AlertRule JSON, compacted
 inline constexpr std::string_view messages = "muster.messages";  ///< key MQTT topic, ordinary publishes, short
 inline constexpr std::string_view retained =

@@ -11,12 +11,42 @@ constexpr std::uint8_t version = 1;
 bool is_known(EventKind kind) {
     const auto value = static_cast<std::uint8_t>(kind);
     return (value >= static_cast<std::uint8_t>(EventKind::telemetry) &&
-            value <= static_cast<std::uint8_t>(EventKind::attributes)) ||
+            value <= static_cast<std::uint8_t>(EventKind::policy)) ||
            (value >= static_cast<std::uint8_t>(EventKind::publish) &&
             value <= static_cast<std::uint8_t>(EventKind::api_request));
 }
 
 }  // namespace
+
+std::string_view name_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::telemetry:
+            return "telemetry";
+        case EventKind::connect:
+            return "connect";
+        case EventKind::disconnect:
+            return "disconnect";
+        case EventKind::will:
+            return "will";
+        case EventKind::tick:
+            return "tick";
+        case EventKind::status:
+            return "status";
+        case EventKind::ping:
+            return "ping";
+        case EventKind::attributes:
+            return "attributes";
+        case EventKind::policy:
+            return "policy";
+        case EventKind::publish:
+            return "publish";
+        case EventKind::subscribed:
+            return "subscribed";
+        case EventKind::api_request:
+            return "api_request";
+    }
+    return "none";
+}
 
 void encode(const EventHeader& header, std::string& out) {
     MUSTER_ASSERT(header.gateway.size() <= gateway_name_bytes_max);

@@ -22,12 +22,18 @@ enum class EventKind : std::uint8_t {
     status = 6,  ///< value: the payload that the device itself published to status/{id}
     ping = 7,    ///< the session is alive and said nothing else for a while; value: empty
     attributes = 8,  ///< an operator set registry attributes; value: DeviceAttributes as JSON
+    policy = 9,  ///< an operator changed the fleet's policy; on every partition, key empty; value: FleetPolicy as JSON
 
     publish = 16,     ///< (muster.requests) the device published to a $aws topic; topic and payload as they came
     subscribed = 17,  ///< (muster.requests) the device subscribed; `topic` is the filter; value: empty
     api_request =
         18,  ///< (muster.requests) the api role asks; answer goes to muster.downlink.{gateway} with `sequence`
 };
+
+inline constexpr std::size_t fleet_event_kinds = static_cast<std::size_t>(EventKind::policy) + 1;  ///< of muster.events
+
+/// The wire name of a kind: the enumerator's.
+[[nodiscard]] std::string_view name_of(EventKind kind);
 
 /// The header of every record of muster.events and muster.requests, packed into one bus record header named
 /// `event_header_name`: what a record is about apart from its key (device id) and value (raw MQTT payload).

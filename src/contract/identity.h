@@ -18,6 +18,13 @@ using Incarnation = std::uint64_t;
 /// 1 to 128 of [A-Za-z0-9:_.-]: DESIGN 3.1. Device id = MQTT client id = bus key.
 [[nodiscard]] bool is_valid_device_id(std::string_view id);
 
+/// Devices inside Muster whose truth it knows, to measure how well it detects. They count in no region and are listed
+/// only when asked for by this prefix; nobody else may connect under it.
+inline constexpr std::string_view canary_id_prefix = "muster-canary-";
+[[nodiscard]] constexpr bool is_canary(std::string_view device) {
+    return device.starts_with(canary_id_prefix);
+}
+
 /// A region is a path of 1 to 8 segments of [a-z0-9_-] joined by '/', at most 128 bytes: "in/karnataka/ka-04".
 [[nodiscard]] bool is_valid_region(std::string_view region);
 

@@ -52,6 +52,8 @@ std::string_view name_of(Overlay overlay) {
             return "sleeping";
         case Overlay::maintenance:
             return "maintenance";
+        case Overlay::contested:
+            return "contested";
     }
     return "none";
 }
@@ -75,7 +77,7 @@ std::optional<Cause> cause_from(std::string_view name) {
 }
 
 std::optional<Overlay> overlay_from(std::string_view name) {
-    for (const Overlay overlay : {Overlay::flapping, Overlay::sleeping, Overlay::maintenance}) {
+    for (const Overlay overlay : all_overlays) {
         if (name_of(overlay) == name) {
             return overlay;
         }

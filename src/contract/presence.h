@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -30,7 +31,14 @@ enum class Cause : std::uint8_t {
 };
 
 /// Bits that lie over a state.
-enum class Overlay : std::uint8_t { flapping = 1, sleeping = 2, maintenance = 4 };
+enum class Overlay : std::uint8_t {
+    flapping = 1,
+    sleeping = 2,
+    maintenance = 4,  ///< in a maintenance window of the fleet's policy
+    contested = 8,    ///< two clients fight over this id: take-overs again and again
+};
+inline constexpr std::array<Overlay, 4> all_overlays{Overlay::flapping, Overlay::sleeping, Overlay::maintenance,
+                                                     Overlay::contested};
 using Overlays = std::uint8_t;
 [[nodiscard]] constexpr bool has(Overlays set, Overlay one) {
     return (set & static_cast<Overlays>(one)) != 0;

@@ -53,32 +53,37 @@ RegionCounts& RegionCounts::operator-=(const RegionCounts& other) {
     return *this;
 }
 
-RegionCounts contribution_of(PresenceState state, Overlays overlays, double latitude, double longitude) {
+RegionCounts contribution_of(const CountedPresence& presence) {
     RegionCounts counts;
-    const bool sleeping = has(overlays, Overlay::sleeping);
-    const bool maintenance = has(overlays, Overlay::maintenance);
+    const PresenceState state = presence.state;
+    const bool flapping = has(presence.overlays, Overlay::flapping);
+    const bool sleeping = has(presence.overlays, Overlay::sleeping);
+    const bool maintenance = has(presence.overlays, Overlay::maintenance);
     const bool never_seen = state == PresenceState::never_seen;
     const bool countable = !never_seen && !sleeping && !maintenance;
     counts.online = state == PresenceState::online ? 1 : 0;
     counts.offline = state == PresenceState::offline ? 1 : 0;
     counts.unknown = state == PresenceState::unknown ? 1 : 0;
     counts.never_seen = never_seen ? 1 : 0;
-    counts.flapping = has(overlays, Overlay::flapping) ? 1 : 0;
+    counts.flapping = flapping ? 1 : 0;
     counts.sleeping = sleeping ? 1 : 0;
     counts.maintenance = maintenance ? 1 : 0;
     counts.countable = countable ? 1 : 0;
-    counts.countable_offline = countable ? counts.offline : 0;
-    if (latitude != 0 || longitude != 0) {
-        counts.latitude_sum = quantised(latitude);
-        counts.longitude_sum = quantised(longitude);
+    counts.countable_offline = countable && (flapping ? presence.steady_offline : counts.offline != 0) ? 1 : 0;
+    if (presence.latitude != 0 || presence.longitude != 0) {
+        counts.latitude_sum = quantised(presence.latitude);
+        counts.longitude_sum = quantised(presence.longitude);
         counts.positioned = 1;
     }
     return counts;
 }
 
 RegionCounts contribution_of(const StatusDocument& document) {
-    return contribution_of(document.state, document.overlays, document.attributes.latitude,
-                           document.attributes.longitude);
+    if (is_canary(document.id)) {
+        return {};
+    }
+    return contribution_of({document.state, document.overlays, document.evidence.steady_offline,
+                            document.attributes.latitude, document.attributes.longitude});
 }
 
 void for_each_region_of(std::string_view region, FunctionRef<void(std::string_view)> visit) {

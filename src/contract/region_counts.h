@@ -41,11 +41,18 @@ struct RegionCounts {
 };
 
 /// What one device adds to the counts of its region and of every region above it. Sleeping devices and those in
-/// maintenance do not count for the offline share, nor do those never seen; a flapping one counts by its state; unknown
-/// counts as there.
+/// maintenance do not count for the offline share, nor do those never seen; a flapping one counts by what its last
+/// stable minute was, any other by its state; unknown counts as there. A canary adds nothing.
 [[nodiscard]] RegionCounts contribution_of(const StatusDocument& document);
 /// The same from the parts of a document that matter.
-[[nodiscard]] RegionCounts contribution_of(PresenceState state, Overlays overlays, double latitude, double longitude);
+struct CountedPresence {
+    PresenceState state = PresenceState::never_seen;
+    Overlays overlays = 0;
+    bool steady_offline = false;  ///< PresenceEvidence::steady_offline
+    double latitude = 0;
+    double longitude = 0;
+};
+[[nodiscard]] RegionCounts contribution_of(const CountedPresence& presence);
 /// Calls `visit` with "" (the fleet), then each region on the path down to `region`: "in", "in/ka", "in/ka/ka-04".
 void for_each_region_of(std::string_view region, FunctionRef<void(std::string_view)> visit);
 

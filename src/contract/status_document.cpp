@@ -1,5 +1,7 @@
 #include "contract/status_document.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <boost/json.hpp>
@@ -131,11 +133,66 @@ Overlays read_overlays(const boost::json::object& object) {
     return overlays;
 }
 
+void append_evidence(std::string& out, const PresenceEvidence& evidence) {
+    fmt::format_to(std::back_inserter(out),
+                   ",\"evidence\":{{\"session_began\":{},\"session_ended\":{},\"will\":{},\"timeout_s\":{},"
+                   "\"timeout_rule\":\"{}\",\"sleep_s\":{},\"take_overs\":{}",
+                   to_epoch_ms(evidence.session_began), to_epoch_ms(evidence.session_ended), to_epoch_ms(evidence.will),
+                   evidence.timeout_s, name_of(evidence.timeout_rule), evidence.sleep_s, evidence.take_overs);
+    append_real(out, "contest", evidence.contest);
+    out.append(evidence.farewell ? ",\"farewell\":true" : ",\"farewell\":false");
+    out.append(evidence.steady_offline ? ",\"steady_offline\":true" : ",\"steady_offline\":false");
+    append_member(out, "maintenance", evidence.maintenance);
+    out.push_back('}');
+}
+
+bool read_flag(const boost::json::object& object, std::string_view key) {
+    const auto* flag = object.if_contains(key);
+    return flag != nullptr && flag->is_bool() && flag->get_bool();
+}
+
+/// A document of before there was evidence has none.
+Result<void> read_evidence(const boost::json::object& document, PresenceEvidence& evidence) {
+    const auto* found = document.if_contains("evidence");
+    if (found == nullptr || !found->is_object()) {
+        return {};
+    }
+    const boost::json::object& object = found->get_object();
+    MemberReader read(object);
+    read.time("session_began", evidence.session_began);
+    read.time("session_ended", evidence.session_ended);
+    read.time("will", evidence.will);
+    read("timeout_s", evidence.timeout_s);
+    read.word("timeout_rule", evidence.timeout_rule, &timeout_rule_from);
+    read("sleep_s", evidence.sleep_s);
+    read("take_overs", evidence.take_overs);
+    read("contest", evidence.contest);
+    read("maintenance", evidence.maintenance);
+    evidence.farewell = read_flag(object, "farewell");
+    evidence.steady_offline = read_flag(object, "steady_offline");
+    if (read.error()) {
+        return tl::unexpected(*read.error());
+    }
+    return {};
+}
+
+constexpr std::array<std::string_view, 3> timeout_rules{"fleet", "model", "device"};
+
 }  // namespace
+
+std::string_view name_of(TimeoutRule rule) {
+    return timeout_rules.at(static_cast<std::size_t>(rule));
+}
+
+std::optional<TimeoutRule> timeout_rule_from(std::string_view name) {
+    const auto* const found = std::find(timeout_rules.begin(), timeout_rules.end(), name);
+    return found == timeout_rules.end() ? std::nullopt
+                                        : std::optional(static_cast<TimeoutRule>(found - timeout_rules.begin()));
+}
 
 std::string to_json(const StatusDocument& document) {
     std::string out;
-    out.reserve(512);
+    out.reserve(1024);
     out.append("{\"v\":1");
     append_member(out, "id", document.id);
     append_member(out, "state", name_of(document.state));
@@ -143,7 +200,7 @@ std::string to_json(const StatusDocument& document) {
     append_member(out, "cause", name_of(document.cause));
     out.append(",\"overlays\":[");
     bool first = true;
-    for (const Overlay overlay : {Overlay::flapping, Overlay::sleeping, Overlay::maintenance}) {
+    for (const Overlay overlay : all_overlays) {
         if (has(document.overlays, overlay)) {
             out.append(first ? "\"" : ",\"").append(name_of(overlay)).append("\"");
             first = false;
@@ -163,6 +220,7 @@ std::string to_json(const StatusDocument& document) {
     append_member(out, "client_address", document.client_address);
     append_member(out, "protocol", document.protocol);
     append_attributes(out, document.attributes);
+    append_evidence(out, document.evidence);
     append_member_number(out, "offset", document.offset);
     out.push_back('}');
     return out;
@@ -201,6 +259,9 @@ Result<StatusDocument> parse_status_document(std::string_view text) {
         return tl::unexpected(attributes.error());
     }
     document.attributes = std::move(*attributes);
+    if (auto evidence = read_evidence(*object, document.evidence); !evidence) {
+        return tl::unexpected(evidence.error());
+    }
     if (!is_valid_device_id(document.id)) {
         return fail(ErrorCode::malformed, "status document has no valid device id");
     }

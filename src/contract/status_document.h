@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,32 @@ struct DeviceAttributes {
     bool operator==(const DeviceAttributes&) const = default;
 };
 
+/// Which rule says how long a device may be silent.
+enum class TimeoutRule : std::uint8_t {
+    fleet,   ///< the processor's default
+    model,   ///< the fleet's policy for its model
+    device,  ///< its own attributes
+};
+
+/// What a verdict rests on beyond the other members of its document: for the explanation. Times by the records' clocks,
+/// epoch 0 = never.
+struct PresenceEvidence {
+    Timestamp session_began{};  ///< the first record of the last session
+    Timestamp
+        session_ended{};  ///< its disconnect or will, or the loss of its gateway; epoch 0 = open as far as is known
+    Timestamp will{};     ///< the last will of any session
+    std::uint32_t timeout_s = 0;  ///< the silence allowed to one that publishes, sleep not included
+    TimeoutRule timeout_rule = TimeoutRule::fleet;
+    std::uint32_t sleep_s = 0;     ///< announced, 0 = none
+    std::uint32_t take_overs = 0;  ///< sessions that displaced one that was online, since first seen
+    double contest = 0;            ///< the take-over score at the document's time: over 3000 the id is contested
+    bool farewell = false;         ///< the session has published that it goes
+    bool steady_offline = false;   ///< its last stable minute was offline: what a flapping device counts as
+    std::string maintenance;       ///< id of the window it is in
+
+    bool operator==(const PresenceEvidence&) const = default;
+};
+
 /// The value of a muster.status record: the whole presence of one device after a transition. Documented, stable JSON:
 /// consumers in any language read it. A record is older than another of the same device when its `offset` is smaller
 /// (both are of the same partition of muster.events), which makes redelivery harmless.
@@ -48,6 +75,7 @@ struct StatusDocument {
     std::string client_address;  ///< of the last session, "address:port"
     std::string protocol;        ///< "3.1.1" or "5.0"
     DeviceAttributes attributes;
+    PresenceEvidence evidence;
     std::int64_t offset = 0;  ///< of the muster.events record that caused it
 };
 
@@ -55,6 +83,9 @@ struct StatusDocument {
 [[nodiscard]] std::string to_json(const StatusDocument& document);
 /// Unknown fields are ignored; malformed when a known one has the wrong type or an unknown word.
 [[nodiscard]] Result<StatusDocument> parse_status_document(std::string_view json);
+
+[[nodiscard]] std::string_view name_of(TimeoutRule rule);
+[[nodiscard]] std::optional<TimeoutRule> timeout_rule_from(std::string_view name);
 
 /// Parses {"region":…,"model":…,"firmware":…,"carrier":…,"lat":…,"lon":…,"heartbeat_timeout_s":…}, any subset; other
 /// fields are ignored. malformed: a field of the wrong type, an invalid region, or a position off the globe.

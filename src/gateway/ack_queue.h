@@ -16,7 +16,7 @@ class AckQueue final {
  public:
     struct Entry {
         mqtt::IncomingTicket ticket;
-        std::uint8_t records = 0;  ///< bus records that are not yet durable
+        std::uint8_t records = 0;  ///< on the bus or in the session store, that are not yet durable
     };
 
     void add(const mqtt::IncomingTicket& ticket, std::uint8_t records) { entries_.push_back({ticket, records}); }

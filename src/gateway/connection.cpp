@@ -1,5 +1,6 @@
 #include "gateway/connection.h"
 
+#include "gateway/listener.h"
 #include "gateway/worker.h"
 
 namespace muster {
@@ -59,8 +60,24 @@ Result<std::size_t> Connection::flush() {
     return written;
 }
 
+Certified Connection::certified() const {
+    if (!transport_) {
+        return {};
+    }
+    return {.has_certificate = transport_->has_certificate(),
+            .must_be_named = transport_->listener().options().identity != net::CertificateName::none,
+            .name = transport_->certified_name()};
+}
+
 net::Address Connection::peer_address() const {
     return transport_ && transport_->client() ? *transport_->client() : socket_.peer_address();
+}
+
+void Connection::close_socket() {
+    if (transport_) {
+        transport_->shut_down(socket_);
+    }
+    socket_.close();
 }
 
 void Connection::give_back_output() {
@@ -79,9 +96,25 @@ void Connection::end_later(Cause cause) {
     }
 }
 
-void Connection::end_later(Cause cause, mqtt::ReasonCode reason) {
+void Connection::end_later(Cause cause, mqtt::ReasonCode reason, std::string_view why) {
+    std::string properties;
+    if (!why.empty()) {
+        mqtt::PropertyWriter(properties).text(mqtt::PropertyId::reason_string, why);
+    }
+    end_later(cause, reason, mqtt::Properties(properties));
+}
+
+void Connection::send_away(Cause cause, mqtt::ReasonCode reason, std::string_view server) {
+    std::string properties;
+    if (!server.empty()) {
+        mqtt::PropertyWriter(properties).text(mqtt::PropertyId::server_reference, server);
+    }
+    end_later(cause, reason, mqtt::Properties(properties));
+}
+
+void Connection::end_later(Cause cause, mqtt::ReasonCode reason, const mqtt::Properties& properties) {
     if (!is_ending()) {
-        protocol_.end(reason, output());
+        protocol_.end(reason, output(), properties);
         ending_cause_ = cause;
         worker_->close_later(*this);
     }

@@ -59,10 +59,13 @@ class Connection final : public net::IoHandler, public net::Timer {
         hold_mailbox = 4,  ///< a subscriber's worker is behind
     };
 
-    /// `transport`: null for plain TCP.
-    Connection(net::TcpSocket socket, std::unique_ptr<Transport> transport, const mqtt::ServerLimits& limits,
-               Millis now)
-        : protocol_(limits, now), transport_(std::move(transport)), socket_(std::move(socket)) {}
+    /// `transport`: null for plain TCP. `listener`: the number of the one where it came in.
+    Connection(net::TcpSocket socket, std::unique_ptr<Transport> transport, std::uint8_t listener,
+               const mqtt::ServerLimits& limits, Millis now)
+        : listener_number(listener),
+          socket_(std::move(socket)),
+          protocol_(limits, now),
+          transport_(std::move(transport)) {}
 
     /// Where the protocol's answers go; marks the connection to be flushed at the end of the turn.
     [[nodiscard]] std::string& output();
@@ -75,12 +78,15 @@ class Connection final : public net::IoHandler, public net::Timer {
     [[nodiscard]] Result<std::size_t> read(std::span<char> into) {
         return transport_ ? transport_->read(socket_, into) : socket_.read(into);
     }
-    void close_socket() { socket_.close(); }
+    void close_socket();
 
     /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
     /// is told `reason` as far as its protocol can.
     void end_later(Cause cause);
-    void end_later(Cause cause, mqtt::ReasonCode reason);
+    void end_later(Cause cause, mqtt::ReasonCode reason, std::string_view why = {});
+    /// The same, and v5 clients are told another server (Server Reference, "host:port"): `reason` is use_another_server
+    /// for now, or server_moved for good. Before CONNACK it refuses them.
+    void send_away(Cause cause, mqtt::ReasonCode reason, std::string_view server);
     [[nodiscard]] bool is_ending() const { return ending_cause_ != Cause::none; }
     [[nodiscard]] Cause ending_cause() const { return ending_cause_; }
 
@@ -88,6 +94,8 @@ class Connection final : public net::IoHandler, public net::Timer {
     [[nodiscard]] const net::TcpSocket& socket() const { return socket_; }
     /// Null for plain TCP.
     [[nodiscard]] Transport* transport() const { return transport_.get(); }
+    /// What the transport knows of who the client is; a view of it.
+    [[nodiscard]] Certified certified() const;
     /// The client's, also behind a load balancer that tells it.
     [[nodiscard]] net::Address peer_address() const;
 
@@ -102,23 +110,27 @@ class Connection final : public net::IoHandler, public net::Timer {
     Session* session = nullptr;
     std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
     std::unique_ptr<RetainedBacklog> backlog;
-    std::uint8_t holds = 0;   ///< Hold bits
-    bool has_unread = false;  ///< the socket may have more than was read
-    bool peer_ended = false;  ///< the socket will give an end
-    bool needs_flush = false;
+    std::uint8_t holds = 0;       ///< Hold bits
+    bool has_unread : 1 = false;  ///< the socket may have more than was read
+    bool peer_ended : 1 = false;  ///< the socket will give an end
+    bool needs_flush : 1 = false;
+    bool is_watched : 1 = false;  ///< by its worker's reactor
+    const std::uint8_t listener_number;
 
  private:
     void on_io(std::uint32_t events) override;
     void on_timer() override;
+    void end_later(Cause cause, mqtt::ReasonCode reason, const mqtt::Properties& properties);
     void give_back_output();
 
+    // Beside the bits above, so that all are 8 bytes.
+    Cause ending_cause_ = Cause::none;
+    net::TcpSocket socket_;
     mqtt::ServerConnection protocol_;
     std::unique_ptr<Output> output_;        ///< null when everything is written
     std::unique_ptr<Transport> transport_;  ///< null for plain TCP
     Worker* worker_ = nullptr;
     ConnectionRef ref_;
-    net::TcpSocket socket_;
-    Cause ending_cause_ = Cause::none;
 };
 
 }  // namespace muster

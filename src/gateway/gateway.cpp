@@ -6,14 +6,19 @@
 #include "gateway/downlink_reader.h"
 #include "gateway/gateway_context.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/listener.h"
+#include "gateway/session_loader.h"
 #include "gateway/ticker.h"
+#include "gateway/tls_reloader.h"
 #include "gateway/worker.h"
 #include "net/entropy.h"
+#include "net/system_clock.h"
 
 namespace muster {
 namespace {
 
 constexpr std::size_t threads_max = 64;
+constexpr std::size_t listeners_max = 32;
 
 std::uint64_t secret_seed() {
     std::uint64_t seed = 0;
@@ -30,10 +35,9 @@ Result<void> check(const GatewayOptions& options) {
     if (options.threads == 0 || options.threads > threads_max) {
         return fail(ErrorCode::invalid_argument, "a gateway has 1 to 64 threads");
     }
-    if (!options.listen.is_loopback()) {
-        return fail(ErrorCode::forbidden,
-                    "MQTT without TLS is served on loopback only, this machine's own: listen on 127.0.0.1 or [::1]",
-                    options.listen.to_string());
+    const std::size_t listeners = options.listeners.size() + (options.listen ? 1 : 0);
+    if (listeners == 0 || listeners > listeners_max) {
+        return fail(ErrorCode::invalid_argument, "a gateway has 1 to 32 listeners");
     }
     return {};
 }
@@ -70,6 +74,7 @@ struct Gateway::State {
           context{.options = options, .sessions = sessions, .subscriptions = subscriptions, .retained = retained} {}
 
     Result<void> prepare(Bus& bus, MetricRegistry& registry);
+    Result<void> open_listeners();
     Result<void> make_workers(Bus& bus, MetricRegistry& registry);
     void run();
     void stop();
@@ -81,9 +86,10 @@ struct Gateway::State {
     std::vector<std::unique_ptr<Mailbox>> mailboxes;
     std::unique_ptr<DownlinkReader> downlink;
     std::unique_ptr<Ticker> ticker;
+    std::vector<std::unique_ptr<Listener>> listeners;
     std::vector<std::unique_ptr<Worker>> workers;
+    std::unique_ptr<TlsReloader> tls_reloader;
     std::unique_ptr<GatewayMetrics> metrics;
-    net::Address address;
     bool running = false;
 };
 
@@ -109,32 +115,52 @@ Result<void> Gateway::State::prepare(Bus& bus, MetricRegistry& registry) {
     }
     ticker = std::make_unique<Ticker>(context, bus.partitions(),
                                       bus.producer({.name = options.name + "-ticks", .on_deliveries_ready = {}}));
-    return make_workers(bus, registry);
+    return open_listeners().and_then([&] { return make_workers(bus, registry); });
+}
+
+Result<void> Gateway::State::open_listeners() {
+    std::vector<ListenerOptions> all = options.listeners;
+    if (options.listen) {
+        ListenerOptions plain;
+        plain.address = *options.listen;
+        all.insert(all.begin(), plain);
+    }
+    for (ListenerOptions& each : all) {
+        Result<std::unique_ptr<Listener>> opened = Listener::open(std::move(each), options.threads);
+        if (!opened) {
+            return tl::unexpected(opened.error());
+        }
+        listeners.push_back(std::move(*opened));
+        context.listeners.push_back(listeners.back().get());
+    }
+    return {};
 }
 
 Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
-    Result<std::vector<net::TcpListener>> listeners = net::TcpListener::open(options.listen, options.threads);
-    if (!listeners) {
-        Error error = listeners.error();
-        if (error.code == ErrorCode::conflict) {
-            error.text = "another program already listens on the MQTT address; choose another port";
-        }
-        return tl::unexpected(std::move(error));
-    }
-    address = listeners->front().local_address();
     metrics = std::make_unique<GatewayMetrics>(registry, context);
     for (std::size_t i = 0; i < options.threads; ++i) {
         Result<std::unique_ptr<net::Reactor>> reactor = net::Reactor::create();
         if (!reactor) {
             return tl::unexpected(reactor.error());
         }
-        workers.push_back(std::make_unique<Worker>(context, i, std::move(*reactor), std::move((*listeners)[i]),
-                                                   *mailboxes[i], bus, registry));
+        workers.push_back(std::make_unique<Worker>(context, i, std::move(*reactor), *mailboxes[i], bus, registry));
         context.workers.push_back(workers.back().get());
         metrics->add_worker(i, workers.back()->tally());
     }
     metrics->add_downlink(downlink->tally());
-    return {};
+    for (const auto& listener : listeners) {
+        metrics->add_listener(*listener);
+    }
+    tls_reloader = std::make_unique<TlsReloader>(
+        context.listeners, options.tls_look_interval,
+        [this] {
+            for (const auto& worker : workers) {
+                worker->close_revoked();
+            }
+        },
+        registry);
+    const net::SystemClock clock;
+    return SessionLoader(context, {clock.now(), clock.monotonic()}, registry).load();
 }
 
 void Gateway::State::run() {
@@ -145,6 +171,7 @@ void Gateway::State::run() {
     }
     workers.front()->post([this] { ticker->start(); });
     downlink->start();
+    tls_reloader->start();
 }
 
 void Gateway::State::stop() {
@@ -152,6 +179,7 @@ void Gateway::State::stop() {
         return;
     }
     running = false;
+    tls_reloader->stop();
     downlink->stop();
     workers.front()->post([this] { ticker->stop(); });
     for (const auto& worker : workers) {
@@ -172,8 +200,10 @@ Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Bus& bus
         return tl::unexpected(prepared.error());
     }
     state->run();
-    spdlog::info("gateway {}: MQTT on {}, {} threads", state->options.name, state->address.to_string(),
-                 state->options.threads);
+    for (const auto& listener : state->listeners) {
+        spdlog::info("gateway {}: MQTT on {}, {} threads", state->options.name, listener->url(),
+                     state->options.threads);
+    }
     return std::unique_ptr<Gateway>(new Gateway(std::move(state)));
 }
 
@@ -188,7 +218,19 @@ void Gateway::stop() {
 }
 
 net::Address Gateway::address() const {
-    return state_->address;
+    return state_->listeners.front()->address();
+}
+
+std::vector<std::string> Gateway::urls() const {
+    std::vector<std::string> urls;
+    for (const auto& listener : state_->listeners) {
+        urls.push_back(listener->url());
+    }
+    return urls;
+}
+
+void Gateway::reload_tls() {
+    state_->tls_reloader->reload_now();
 }
 
 std::size_t Gateway::connections() const {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/metrics.h"
 #include "base/result.h"
@@ -17,7 +19,8 @@ namespace muster {
 class Gateway final {
  public:
     /// Opens the bus topics, loads the retained messages, then listens. Every error is one that an administrator can
-    /// act on: a bad name or address, an address in use or not loopback (G10: no TLS yet), a bus or store that says no.
+    /// act on: a bad name or address, an address in use, one beyond loopback without TLS (G10), files that cannot be
+    /// read, a bus or store that says no.
     [[nodiscard]] static Result<std::unique_ptr<Gateway>> start(GatewayOptions options, Bus& bus,
                                                                 SessionStore& sessions, MetricRegistry& metrics);
     /// Stops.
@@ -29,8 +32,13 @@ class Gateway final {
     /// joins all threads. Twice is once.
     void stop();
 
-    /// Where it listens, with the port that the kernel chose if it was asked to.
+    /// Where it listens for plain MQTT, with the port that the kernel chose if it was asked to; where its first
+    /// listener does when it does not.
     [[nodiscard]] net::Address address() const;
+    /// Where all its listeners are: "mqtts://127.0.0.1:8883".
+    [[nodiscard]] std::vector<std::string> urls() const;
+    /// Reads certificates, keys and revocation lists again, in the background; also happens by itself when they change.
+    void reload_tls();
     [[nodiscard]] std::size_t connections() const;
 
  private:

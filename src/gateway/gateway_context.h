@@ -16,6 +16,7 @@
 
 namespace muster {
 
+class Listener;
 class Worker;
 
 /// What the threads of one gateway share; outlives them. Each member is safe from any thread, or fixed before they
@@ -27,6 +28,7 @@ struct GatewayContext {
     RetainedTable& retained;
     UplinkTopics topics{};
     Incarnation incarnation = 0;
+    std::vector<Listener*> listeners{};
     std::vector<Worker*> workers{};
     std::vector<Mailbox*> mailboxes{};  ///< of the workers, by number
     std::atomic<std::size_t> connections{0};

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,9 +21,12 @@
 
 namespace muster {
 
-/// Epochs from a counter.
+/// Epochs from a counter, kept sessions in memory; when batches are stored the test decides: at once, or when it says
+/// so.
 class CountingSessionStore final : public SessionStore {
  public:
+    using Sessions = std::map<std::string, StoredSession>;
+
     Result<Incarnation> begin_incarnation(std::string_view) override { return ++incarnation_; }
     void claim(std::string_view, std::string_view, std::function<void(Result<SessionEpoch>)> done) override {
         if (is_down) {
@@ -30,11 +35,107 @@ class CountingSessionStore final : public SessionStore {
             done(++epoch_);
         }
     }
+    void store(std::string_view, std::vector<SessionChange> changes,
+               std::function<void(const Result<void>&)> done) override {
+        const std::lock_guard lock(mutex_);
+        if (fails) {
+            done(fail(ErrorCode::io, "no room"));
+            return;
+        }
+        waiting_.emplace_back(std::move(changes), std::move(done));
+        if (!holds_back_) {
+            store_waiting();
+        }
+    }
+    Result<void> load(std::string_view, FunctionRef<void(StoredSession&&)> visit) override {
+        for (const auto& [key, session] : sessions()) {
+            visit(StoredSession(session));
+        }
+        return {};
+    }
+
+    void hold_back() {
+        const std::lock_guard lock(mutex_);
+        holds_back_ = true;
+    }
+    void release() {
+        const std::lock_guard lock(mutex_);
+        holds_back_ = false;
+        store_waiting();
+    }
+    [[nodiscard]] Sessions sessions() const {
+        const std::lock_guard lock(mutex_);
+        return sessions_;
+    }
+    /// As it was, for what a gateway finds after it was killed.
+    void reset_to(Sessions sessions) {
+        const std::lock_guard lock(mutex_);
+        sessions_ = std::move(sessions);
+    }
+    [[nodiscard]] std::size_t changes() const {
+        const std::lock_guard lock(mutex_);
+        return changes_;
+    }
     std::atomic<bool> is_down{false};
+    std::atomic<bool> fails{false};
 
  private:
+    void store_waiting() {
+        for (auto& [changes, done] : waiting_) {
+            for (SessionChange& change : changes) {
+                apply(change);
+            }
+            changes_ += changes.size();
+            done({});
+        }
+        waiting_.clear();
+    }
+    void apply(SessionChange& change) {
+        using Kind = SessionChange::Kind;
+        StoredSession& session = sessions_[change.session];
+        session.key = change.session;
+        const auto packet_id = static_cast<std::uint16_t>(change.number);
+        switch (change.kind) {
+            case Kind::put_session:
+            case Kind::erase_session:
+                session.document = change.value;
+                break;
+            case Kind::put_message:
+            case Kind::erase_message:
+                std::erase_if(session.messages, [&](const auto& message) { return message.number == change.number; });
+                if (change.kind == Kind::put_message) {
+                    session.messages.push_back({change.number, change.value});
+                    std::sort(session.messages.begin(), session.messages.end(),
+                              [](const auto& a, const auto& b) { return a.number < b.number; });
+                }
+                break;
+            case Kind::put_packet_id:
+                session.packet_ids.push_back(packet_id);
+                break;
+            case Kind::erase_packet_id:
+                std::erase(session.packet_ids, packet_id);
+                break;
+        }
+        if (session.document.empty() && session.messages.empty() && session.packet_ids.empty()) {
+            sessions_.erase(change.session);
+        }
+    }
+
+    mutable std::mutex mutex_;
+    Sessions sessions_;
+    std::vector<std::pair<std::vector<SessionChange>, std::function<void(const Result<void>&)>>> waiting_;
+    std::size_t changes_ = 0;
+    bool holds_back_ = false;
     std::atomic<SessionEpoch> epoch_{0};
     std::atomic<Incarnation> incarnation_{0};
+};
+
+/// What a test's client puts between its socket and MQTT.
+class TestWire {
+ public:
+    virtual ~TestWire() = default;
+    virtual Result<std::size_t> read(const net::TcpSocket& socket, std::span<char> into) = 0;
+    virtual Result<std::size_t> write(const net::TcpSocket& socket, std::string_view bytes) = 0;
 };
 
 /// An MQTT client on a real socket, driven by the test's own reactor.
@@ -58,8 +159,9 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         bool will_retain = false;
     };
 
-    TestClient(net::Reactor& reactor, const net::Address& address, const Options& options)
-        : reactor_(reactor), socket_(*net::TcpSocket::connect(address)), protocol_(limits()) {
+    TestClient(net::Reactor& reactor, const net::Address& address, const Options& options,
+               std::unique_ptr<TestWire> wire = {})
+        : reactor_(reactor), socket_(*net::TcpSocket::connect(address)), wire_(std::move(wire)), protocol_(limits()) {
         EXPECT_TRUE(reactor_.add(socket_.fd(), *this, net::io_readable | net::io_writable));
         mqtt::Connect connect;
         connect.client_id = options.id;
@@ -127,6 +229,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
     std::vector<std::uint8_t> granted;
     std::size_t unsubscribed = 0;
     std::vector<Received> received;
+    std::vector<bool> duplicates;  ///< the DUP flag of each
 
  private:
     static const mqtt::ClientLimits& limits() {
@@ -140,7 +243,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         }
         std::vector<char> buffer(64 * 1024);
         while (socket_.is_open()) {
-            const auto got = socket_.read(buffer);
+            const auto got = wire_ ? wire_->read(socket_, buffer) : socket_.read(buffer);
             if (!got) {
                 ended = ended || got.error().code == ErrorCode::closed;
                 return;
@@ -151,7 +254,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
     }
     void write() {
         while (!out_.empty()) {
-            const auto written = socket_.write(out_);
+            const auto written = wire_ ? wire_->write(socket_, out_) : socket_.write(out_);
             if (!written) {
                 return;
             }
@@ -165,6 +268,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
     }
     void on_publish(const mqtt::Publish& publish) override {
         received.push_back({std::string(publish.topic), std::string(publish.payload), publish.qos, publish.retain});
+        duplicates.push_back(publish.duplicate);
     }
     void on_ack(const mqtt::Ack& ack) override { acknowledged.push_back(ack.packet_id); }
     void on_suback(const mqtt::Suback& suback) override {
@@ -176,6 +280,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
 
     net::Reactor& reactor_;
     net::TcpSocket socket_;
+    std::unique_ptr<TestWire> wire_;  ///< null for plain TCP
     mqtt::ClientConnection protocol_;
     std::string out_;
     bool reads_ = true;
@@ -185,10 +290,16 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
 class GatewayFixture : public ::testing::Test {
  protected:
     GatewayFixture() { spdlog::set_level(spdlog::level::off); }
-    ~GatewayFixture() override { bus.release(); }  // a gateway that stops waits for the bus
+    /// A gateway that stops waits for the bus and the store.
+    ~GatewayFixture() override {
+        bus.release();
+        store.release();
+    }
 
     void start(GatewayOptions options = {}) {
-        options.listen = *net::Address::parse("127.0.0.1:0");
+        if (options.listen) {
+            options.listen = *net::Address::parse("127.0.0.1:0");
+        }
         if (!options.is_operator) {
             options.is_operator = [](std::string_view user, std::string_view password) {
                 return user == "operator" && password == "secret";

@@ -2,6 +2,7 @@
 
 #include "contract/mqtt_topics.h"
 #include "contract/presence.h"
+#include "gateway/listener.h"
 
 namespace muster {
 namespace {
@@ -29,6 +30,17 @@ constexpr Named<Count Tally::*> worker_counters[] = {
     {&Tally::connects, "muster_gateway_connects_total", "CONNECTs answered with success"},
     {&Tally::connects_refused, "muster_gateway_connects_refused_total", "CONNECTs answered with a refusal"},
     {&Tally::connect_timeouts, "muster_gateway_connect_timeouts_total", "Connections without a CONNECT in time"},
+    {&Tally::sessions_expired, "muster_gateway_sessions_expired_total",
+     "Kept sessions whose client stayed away too long"},
+    {&Tally::wills_cancelled, "muster_gateway_wills_cancelled_total", "Delayed wills whose client came back in time"},
+    {&Tally::handshakes, "muster_gateway_tls_handshakes_begun_total", "TLS handshakes begun"},
+    {&Tally::handshakes_full, "muster_gateway_tls_handshakes_full_total", "TLS handshakes ended, with certificates"},
+    {&Tally::handshakes_resumed, "muster_gateway_tls_handshakes_resumed_total",
+     "TLS handshakes ended, resuming an earlier session"},
+    {&Tally::handshakes_deferred, "muster_gateway_tls_handshakes_deferred_total",
+     "TLS handshakes that waited for their turn"},
+    {&Tally::revoked_closed, "muster_gateway_revoked_closed_total",
+     "Live connections closed because their certificate was revoked"},
     {&Tally::closed_unknown, "muster_gateway_strangers_closed_total", "Connections that ended without a session"},
     {&Tally::handed_over, "muster_gateway_handed_over_total", "Connections passed to the thread of their client id"},
     {&Tally::subscriptions_refused, "muster_gateway_subscriptions_refused_total", "Filters refused in SUBACK"},
@@ -42,11 +54,18 @@ constexpr Named<Count Tally::*> worker_counters[] = {
      "Time in which some client was not read: back-pressure"},
     {&Tally::ticks, "muster_gateway_ticks_total", "Ticks put on every partition"},
     {&Tally::turns, "muster_gateway_turns_total", "Turns of the event loop"},
+    {&Tally::session_changes, "muster_gateway_session_changes_total", "Changes of kept sessions handed to their store"},
+    {&Tally::session_store_failures, "muster_gateway_session_store_failures_total",
+     "Batches of changes that the session store did not take"},
 };
 
 constexpr Named<Count Tally::*> worker_levels[] = {
+    {&Tally::handshakes_waiting, "muster_gateway_tls_handshakes_waiting",
+     "Connections that wait for their TLS handshake"},
     {&Tally::sessions, "muster_gateway_sessions", "Sessions, connected or kept"},
     {&Tally::bus_queue_bytes, "muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable"},
+    {&Tally::session_store_bytes, "muster_gateway_session_store_bytes",
+     "Changes of kept sessions that are not yet durable"},
     {&Tally::control_records, "muster_gateway_control_records", "Presence records that wait for room on the bus"},
 };
 
@@ -128,6 +147,19 @@ void GatewayMetrics::add_publishes(const std::string& thread, const Tally& tally
     }
 }
 
+void GatewayMetrics::add_transport_failures(const std::string& thread, const Tally& tally) {
+    for (std::size_t i = 1; i < transport_failures; ++i) {
+        counter("muster_gateway_transport_failures_total", "Connections that failed below MQTT",
+                {{"thread", thread}, {"reason", std::string(name_of(static_cast<TransportFailure>(i)))}},
+                tally.transport_failed[i]);
+    }
+}
+
+void GatewayMetrics::add_listener(const Listener& listener) {
+    gauge("muster_gateway_listener_connections", "Network connections open, by listener",
+          {{"listener", listener.url()}}, [&listener] { return as_double(listener.connections.load()); });
+}
+
 void GatewayMetrics::add_downlink(const Tally& tally) {
     add_drops("downlink", tally);
 }
@@ -137,6 +169,7 @@ void GatewayMetrics::add_worker(std::size_t number, const Tally& tally) {
     const Labels only_thread{{"thread", thread}};
     add_publishes(thread, tally);
     add_drops(thread, tally);
+    add_transport_failures(thread, tally);
     for (const Cause cause : disconnect_causes) {
         counter("muster_gateway_disconnects_total", "Sessions' connections that ended, by cause",
                 {{"thread", thread}, {"cause", std::string(name_of(cause))}},

@@ -18,6 +18,7 @@ class GatewayMetrics final {
     GatewayMetrics(MetricRegistry& registry, const GatewayContext& context);
 
     void add_worker(std::size_t number, const Tally& tally);
+    void add_listener(const Listener& listener);
     void add_downlink(const Tally& tally);
     /// From now on; until this is destroyed.
     void show();
@@ -27,6 +28,7 @@ class GatewayMetrics final {
     void gauge(const char* name, const char* help, const Labels& labels, std::function<double()> value);
     void add_drops(const std::string& thread, const Tally& tally);
     void add_publishes(const std::string& thread, const Tally& tally);
+    void add_transport_failures(const std::string& thread, const Tally& tally);
 
     struct Shown {
         const Count* count;

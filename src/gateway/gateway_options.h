@@ -3,10 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
+#include "gateway/listener_options.h"
 #include "mqtt/server_connection.h"
 #include "mqtt/server_session.h"
 #include "net/address.h"
@@ -20,27 +23,33 @@ struct GatewayLimits {
         1'000'000;  ///< of clients that are away; over it a session ends with its connection
     std::uint32_t session_expiry_s_max = 7 * 24 * 3600;  ///< for a client that is away; as long as AWS IoT keeps one
     std::uint16_t keep_alive_s_max = 1200;  ///< v5 Server Keep Alive; AWS IoT's; 0 = the client's own, whatever it is
-    std::size_t output_bytes_max = 256 * 1024;       ///< a connection: over it QoS 0 to a slow reader is dropped
-    std::size_t output_bytes_ceiling = 1024 * 1024;  ///< a connection: over it a slow reader is closed (throttled)
-    std::size_t unanswered_publishes_max = 512;      ///< a connection: QoS 1 and 2 taken and not yet durable
-    std::size_t bus_queue_bytes_max = 32U << 20U;    ///< a worker: on the way to the bus
-    std::size_t control_records_max = 200'000;       ///< a worker: presence records that wait for room on the bus
-    std::size_t mailbox_messages_max = 100'000;      ///< a worker: routed to it by other threads
-    std::size_t mailbox_bytes_max = 32U << 20U;      ///< the same, in bytes
+    std::size_t output_bytes_max = 256 * 1024;         ///< a connection: over it QoS 0 to a slow reader is dropped
+    std::size_t output_bytes_ceiling = 1024 * 1024;    ///< a connection: over it a slow reader is closed (throttled)
+    std::size_t unanswered_publishes_max = 512;        ///< a connection: QoS 1 and 2 taken and not yet durable
+    std::size_t bus_queue_bytes_max = 32U << 20U;      ///< a worker: on the way to the bus
+    std::size_t control_records_max = 200'000;         ///< a worker: presence records that wait for room on the bus
+    std::size_t mailbox_messages_max = 100'000;        ///< a worker: routed to it by other threads
+    std::size_t mailbox_bytes_max = 32U << 20U;        ///< the same, in bytes
+    std::size_t session_store_bytes_max = 32U << 20U;  ///< a worker: changes of kept sessions not yet durable
     std::size_t retained_topics_max = 2'000'000;
     std::size_t retained_bytes_max = 512U << 20U;
     std::size_t subscriptions_max = 16'000'000;
-    std::size_t accepts_per_turn = 256;
-    std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
-    std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
+    std::size_t accepts_per_turn = 256;           ///< a listener
+    std::size_t handshakes_per_second = 500;      ///< a worker: TLS handshakes begun; 0.6 ms each on a slow core
+    std::size_t handshakes_per_turn = 4;          ///< a worker: between two looks at those who are already on
+    std::size_t handshakes_waiting_max = 20'000;  ///< a worker: over it TLS clients wait to be accepted
+    std::size_t read_bytes = 64 * 1024;           ///< one read; the buffer is shared by all connections of a worker
+    std::size_t reads_per_turn = 4;               ///< a connection; more waits for the next turn
     mqtt::ServerLimits connection{.topic_alias_max = 16};
-    mqtt::SessionLimits session{};
+    mqtt::SessionLimits session{.stores_kept = true};
 };
 
 /// What a gateway is told at its start.
 struct GatewayOptions {
     std::string name = "gw-1";  ///< 1 to 64 bytes; no two gateways of one bus may share it
-    net::Address listen = *net::Address::parse("127.0.0.1:1883");
+    std::optional<net::Address> listen = *net::Address::parse("127.0.0.1:1883");  ///< for plain MQTT, on loopback
+    std::vector<ListenerOptions> listeners{};                                     ///< the others, at most 31
+    Millis tls_look_interval{1'000};  ///< how often certificate, key and revocation files are looked at for changes
     std::size_t threads = 2;
     bool relay_messages = false;  ///< ordinary QoS 0 publishes go to other gateways' subscribers as well
     Millis ping_record_interval{
@@ -50,6 +59,9 @@ struct GatewayOptions {
     Millis stop_timeout{5'000};  ///< how long stop() waits for the bus
     /// Whether these credentials are an operator's. Any thread; must not block. Empty: nobody is an operator.
     std::function<bool(std::string_view user, std::string_view password)> is_operator{};
+    /// Whether these credentials are those of Muster's own canary with this id. Any thread; must not block. Empty:
+    /// nobody may connect under canary_id_prefix.
+    std::function<bool(std::string_view user, std::string_view password)> is_canary{};
     GatewayLimits limits{};
 };
 

@@ -20,6 +20,14 @@ Mailbox::PutResult Mailbox::put(std::vector<Routed>& batch) {
     return result;
 }
 
+Mailbox::PutResult Mailbox::put(std::vector<Delivery>& settled) {
+    const std::lock_guard lock(mutex_);
+    PutResult result{.wake = content_.is_empty(), .is_full = is_full_locked(), .dropped = 0};
+    content_.settled.insert(content_.settled.end(), settled.begin(), settled.end());
+    settled.clear();
+    return result;
+}
+
 Mailbox::PutResult Mailbox::put(Order order) {
     const std::lock_guard lock(mutex_);
     PutResult result{.wake = content_.is_empty(), .is_full = false, .dropped = 0};

@@ -6,12 +6,20 @@
 #include <string>
 #include <vector>
 
+#include "bus/bus.h"
 #include "contract/downlink.h"
 #include "gateway/session.h"
 #include "mqtt/message.h"
 #include "mqtt/server_session.h"
 
 namespace muster {
+
+/// Asks for word when a message is safe in the session store: the publisher's worker and the token of its publish.
+/// Token 0: nobody asks.
+struct Receipt {
+    std::uint64_t token = 0;
+    std::size_t worker = 0;
+};
 
 /// What other threads hand to a worker: messages for its sessions, and what muster.downlink asks of them. Any thread
 /// puts in, the worker takes out. Bounded by mailbox_messages_max and mailbox_bytes_max: over them QoS 0 is dropped,
@@ -22,6 +30,7 @@ class Mailbox final {
         mqtt::MessagePtr message;
         SessionHandle to = 0;
         mqtt::DeliverOptions options;
+        Receipt receipt{};
     };
     struct Order {
         DownlinkKind kind = DownlinkKind::publish;
@@ -32,10 +41,12 @@ class Mailbox final {
     struct Content {
         std::vector<Routed> routed;
         std::vector<Order> orders;
-        [[nodiscard]] bool is_empty() const { return routed.empty() && orders.empty(); }
+        std::vector<Delivery> settled;  ///< of its own publishes; as many as receipts it has asked for
+        [[nodiscard]] bool is_empty() const { return routed.empty() && orders.empty() && settled.empty(); }
         void clear() {
             routed.clear();
             orders.clear();
+            settled.clear();
         }
     };
     struct PutResult {
@@ -48,6 +59,7 @@ class Mailbox final {
 
     /// Moves the batch in and leaves it empty.
     PutResult put(std::vector<Routed>& batch);
+    PutResult put(std::vector<Delivery>& settled);
     PutResult put(Order order);
     /// Swaps the content with `empty`.
     void take(Content& empty);

@@ -133,7 +133,7 @@ bool PublishPath::put_on_bus(Session& session, mqtt::OutgoingMessage& message, c
 
 PublishPath::Outcome PublishPath::publish(Session& session, const mqtt::Publish& publish,
                                           const ClassifiedTopic& classified, std::uint64_t token) {
-    mqtt::OutgoingMessage message(publish, reactor_.monotonic());
+    mqtt::OutgoingMessage message(publish, reactor_.monotonic(), publish.retain ? publisher_number(*session.key) : 0);
     return this->publish(session, message, classified, token);
 }
 
@@ -146,7 +146,9 @@ PublishPath::Outcome PublishPath::publish(Session& session, mqtt::OutgoingMessag
         tally_.drop(Drop::bus_full);
         outcome.refused = qos > 0;
     }
+    courier_.ask_receipts(outcome.refused ? 0 : token);
     outcome.congested = !courier_.route(message, sessions_.handle_of(session), reactor_.monotonic());
+    outcome.records = static_cast<std::uint8_t>(outcome.records + courier_.receipts_asked());
     return outcome;
 }
 
@@ -166,6 +168,7 @@ void PublishPath::publish_will(Session& session, const mqtt::Message& will, Caus
     if (view.retain && !retain(session, message, 0)) {
         tally_.drop(Drop::bus_full);
     }
+    courier_.ask_receipts(0);
     (void)courier_.route(message, sessions_.handle_of(session), reactor_.monotonic());
 }
 

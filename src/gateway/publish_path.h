@@ -21,7 +21,7 @@ namespace muster {
 class PublishPath final {
  public:
     struct Outcome {
-        std::uint8_t records = 0;  ///< on the bus with the token
+        std::uint8_t records = 0;  ///< that come back with the token: from the bus, from the session store
         bool refused = false;      ///< QoS 1 or 2, and the bus had no room even in its reserve
         bool congested = false;    ///< a subscriber's worker is behind
     };

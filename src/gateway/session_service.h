@@ -10,6 +10,7 @@
 #include "gateway/gateway_context.h"
 #include "gateway/mailbox.h"
 #include "gateway/publish_path.h"
+#include "gateway/session_journal.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
 #include "net/reactor.h"
@@ -20,13 +21,17 @@ namespace muster {
 class SessionService final {
  public:
     SessionService(GatewayContext& context, Worker& worker, SessionTable& sessions, Uplink& uplink, Courier& courier,
-                   const net::Reactor& reactor, Tally& tally);
+                   SessionJournal& journal, const net::Reactor& reactor, Tally& tally);
 
     /// The connection's CONNECT is admitted and has its epoch (0 for clients that are no devices): takes over or makes
     /// the session, writes the connect record, then answers.
     void begin(Connection& connection, SessionEpoch epoch);
     /// The session's connection has ended: will, disconnect record; the session stays if it is to be kept.
     void end(Session& session, Cause cause);
+    /// Its client is away, for this long already: its delayed will and the end of the session are awaited.
+    void stay_away(Session& session, Cause cause, Millis since);
+    /// Something of an away client is due.
+    void on_away_timer(Session& session);
 
     // Packets of a connection that has a session (on_connect: has none yet).
     void on_connect(Connection& connection, const mqtt::Connect& connect);
@@ -47,7 +52,11 @@ class SessionService final {
 
  private:
     [[nodiscard]] Session& take_up(const Admission& admission, bool& is_present);
+    /// The session ends: its will, if one waits, is published now.
     void discard(Session& session);
+    void publish_will(Session& session, Cause cause);
+    void reroute_shared(Session& session, bool is_ending);
+    void note_shared(Session& session, bool is_connected);
     struct Subscribed {
         mqtt::ReasonCode reason = mqtt::ReasonCode::success;
         bool is_new = false;
@@ -56,6 +65,7 @@ class SessionService final {
                                            std::uint32_t identifier);
     void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry, std::uint32_t identifier);
     void hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome);
+    void answer_stored(Connection& connection, std::string_view bytes);
     void deliver_order(Session& session, const mqtt::MessagePtr& message);
     [[nodiscard]] std::uint64_t token_for(const Session& session, const mqtt::Publish& publish) const;
 
@@ -64,11 +74,13 @@ class SessionService final {
     SessionTable& sessions_;
     Uplink& uplink_;
     Courier& courier_;
+    SessionJournal& journal_;
     const net::Reactor& reactor_;
     Tally& tally_;
     PublishPath publish_path_;
-    std::string text_;     ///< reused: SUBACK reasons, connect detail
-    std::string nowhere_;  ///< output of sessions that are away
+    std::string text_;        ///< reused: SUBACK reasons, connect detail
+    std::string properties_;  ///< reused: of answers
+    std::string nowhere_;     ///< output of sessions that are away
     std::uint32_t last_attachment_ = 0;
 };
 

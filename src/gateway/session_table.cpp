@@ -40,8 +40,8 @@ void SessionTable::erase(Session& session) {
 }
 
 SessionHandle SessionTable::handle_of(const Session& session) const {
-    return (static_cast<SessionHandle>(worker_) << 56U) | (static_cast<SessionHandle>(session.slot) << 24U) |
-           session.generation;
+    return (SessionHandle{session.is_stored} << 63U) | (static_cast<SessionHandle>(worker_) << 56U) |
+           (static_cast<SessionHandle>(session.slot) << 24U) | session.generation;
 }
 
 Session* SessionTable::at(SessionHandle handle) {

@@ -15,7 +15,11 @@
 namespace muster {
 
 [[nodiscard]] constexpr std::size_t worker_of(SessionHandle handle) {
-    return static_cast<std::size_t>(handle >> 56U);
+    return static_cast<std::size_t>(handle >> 56U & 0x7FU);
+}
+/// It may be kept: a message for it is safe only when the session store has it.
+[[nodiscard]] constexpr bool is_stored(SessionHandle handle) {
+    return handle >> 63U != 0;
 }
 
 /// The sessions of one worker, by key and by handle: each in its slot, and the slots' numbers in an index of about 8

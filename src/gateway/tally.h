@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "gateway/transport_failure.h"
+
 namespace muster {
 
 /// A number that one thread changes and any thread reads: no locked instruction on the data path.
@@ -55,6 +57,14 @@ struct Tally {
     std::array<Count, drop_reasons> drops;
     Count subscriptions_refused;
     Count connect_timeouts;
+    Count sessions_expired;
+    Count wills_cancelled;      ///< delayed, and the client came back in time
+    Count handshakes;           ///< TLS handshakes begun
+    Count handshakes_resumed;   ///< ended, with a ticket of an earlier one
+    Count handshakes_full;      ///< ended, with certificates
+    Count handshakes_deferred;  ///< had to wait in line
+    Count revoked_closed;       ///< live connections whose certificate was revoked
+    std::array<Count, transport_failures> transport_failed;
     Count delivered;  ///< messages sent or queued to clients
     Count bytes_in;
     Count bytes_out;
@@ -64,11 +74,15 @@ struct Tally {
     Count acknowledged;
     Count ticks;
     Count turns;
+    Count session_changes;         ///< of kept sessions, to be stored
+    Count session_store_failures;  ///< batches of them that could not be
 
     // Gauges.
     Count sessions;
+    Count handshakes_waiting;
     Count bus_queue_bytes;
     Count control_records;
+    Count session_store_bytes;
 
     void drop(Drop reason, std::uint64_t by = 1) { drops[static_cast<std::size_t>(reason)].add(by); }
 };

@@ -1,31 +1,22 @@
 #include "gateway/worker.h"
 
+#include <future>
+
 #include <fmt/format.h>
 
 #include "base/thread.h"
 #include "bus/bus.h"
+#include "gateway/listener.h"
 
 namespace muster {
 namespace {
 
-constexpr Millis accept_retry{100};
 constexpr Millis held_retry{10};
 constexpr Millis held_look_again{1000};
 constexpr int writes_per_turn = 16;
+constexpr std::size_t notes_per_turn = 1000;
 
 }  // namespace
-
-/// Tells the worker that connections wait; waits itself when there is no descriptor left.
-class Worker::Acceptor final : public net::IoHandler, public net::Timer {
- public:
-    Acceptor(Worker& worker, net::TcpListener new_listener) : listener(std::move(new_listener)), worker_(worker) {}
-    net::TcpListener listener;
-
- private:
-    void on_io(std::uint32_t) override { worker_.accept_all(); }
-    void on_timer() override { worker_.accept_all(); }
-    Worker& worker_;
-};
 
 class Worker::RetryTimer final : public net::Timer {
  public:
@@ -36,22 +27,34 @@ class Worker::RetryTimer final : public net::Timer {
     Worker& worker_;
 };
 
+class Worker::HandshakeTimer final : public net::Timer {
+ public:
+    explicit HandshakeTimer(Worker& worker) : worker_(worker) {}
+
+ private:
+    void on_timer() override { worker_.begin_waiting_handshakes(); }
+    Worker& worker_;
+};
+
 /// Lets answers of the session store in until the worker has gone, whichever thread they come from.
-struct Worker::ClaimGate {
+struct Worker::StoreGate {
     std::mutex mutex;
     Worker* worker = nullptr;  ///< under mutex
     std::thread::id thread;
+    std::vector<bool> stored{};  ///< batches of the journal in their order: durable? under mutex
 };
 
-Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor,
-               net::TcpListener listener, Mailbox& mailbox, Bus& bus, MetricRegistry& metrics)
+Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor, Mailbox& mailbox,
+               Bus& bus, MetricRegistry& metrics)
     : context_(context),
       number_(number),
       metrics_(metrics),
       reactor_(std::move(reactor)),
-      acceptor_(std::make_unique<Acceptor>(*this, std::move(listener))),
       retry_timer_(std::make_unique<RetryTimer>(*this)),
-      claim_gate_(std::make_shared<ClaimGate>()),
+      handshakes_(context.options.limits.handshakes_per_second, context.options.limits.handshakes_per_turn,
+                  reactor_->monotonic()),
+      handshake_timer_(std::make_unique<HandshakeTimer>(*this)),
+      store_gate_(std::make_shared<StoreGate>()),
       mailbox_(mailbox),
       uplink_(bus.producer({.name = fmt::format("{}/{}", context.options.name, number),
                             .queue_bytes_max = context.options.limits.bus_queue_bytes_max,
@@ -63,27 +66,35 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
                                 }}),
               context.options.limits, tally_),
       sessions_(number, context.options.limits.session),
+      journal_(context, number, sessions_, *reactor_, tally_),
       courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_),
-      service_(context, *this, sessions_, uplink_, courier_, *reactor_, tally_),
+      service_(context, *this, sessions_, uplink_, courier_, journal_, *reactor_, tally_),
       read_buffer_(context.options.limits.read_bytes) {
-    courier_.serve(number, sessions_);
+    for (std::size_t i = 0; i < context.listeners.size(); ++i) {
+        Listener& listener = *context.listeners[i];
+        acceptors_.push_back(std::make_unique<Acceptor>(*this, context, tally_, i, listener.take_socket(number)));
+    }
+    courier_.serve(number, sessions_, journal_);
     reactor_->at_turn_end([this] { end_turn(); });
 }
 
 Worker::~Worker() {
-    const std::lock_guard lock(claim_gate_->mutex);
-    claim_gate_->worker = nullptr;
+    const std::lock_guard lock(store_gate_->mutex);
+    store_gate_->worker = nullptr;
 }
 
 void Worker::start() {
     thread_ = start_thread(fmt::format("mqtt-{}", number_), [this] {
         {
-            const std::lock_guard lock(claim_gate_->mutex);
-            claim_gate_->worker = this;
-            claim_gate_->thread = std::this_thread::get_id();
+            const std::lock_guard lock(store_gate_->mutex);
+            store_gate_->worker = this;
+            store_gate_->thread = std::this_thread::get_id();
         }
-        if (const auto watched = reactor_->add(acceptor_->listener.fd(), *acceptor_, net::io_readable); !watched) {
-            spdlog::error("gateway: {}", watched.error().message());
+        for (const auto& acceptor : acceptors_) {
+            acceptor->start();
+        }
+        if (!restored_.empty()) {
+            post([this] { note_restored(); });
         }
         reactor_->run(context_.options.pace);
     });
@@ -105,45 +116,20 @@ void Worker::wake_for_mail() {
 
 // ---- accepting
 
-void Worker::accept_all() {
-    if (stopping_) {
-        return;
+void Worker::take_in(std::unique_ptr<Connection> taken) {
+    Connection& connection = connections_.add(std::move(taken), *this);
+    const ConnectionRef ref = connection.ref();
+    reactor_->timers().arm(connection, connection.protocol().deadline());
+    if (connection.transport() == nullptr) {
+        // Often CONNECT is already there. Who then passes to another worker, or is refused, is never watched here.
+        // Not so where a handshake comes first: its turn is for those who have begun it.
+        connection.has_unread = true;
+        read(connection);
     }
-    for (std::size_t i = 0; i < context_.options.limits.accepts_per_turn; ++i) {
-        net::Address peer;
-        Result<net::TcpSocket> socket = acceptor_->listener.accept(peer);
-        if (socket) {
-            accept_one(std::move(*socket));
-            continue;
-        }
-        if (socket.error().code == ErrorCode::would_block) {
-            return;
-        }
-        tally_.accepts_refused.add();
-        std::uint64_t swallowed = 0;
-        if (socket.error().code != ErrorCode::closed && accept_log_.allow(reactor_->monotonic(), swallowed)) {
-            spdlog::warn("gateway: {} ({} more since the last time)", socket.error().message(), swallowed);
-        }
-        if (socket.error().code == ErrorCode::io) {
-            reactor_->timers().arm(*acceptor_, reactor_->monotonic() + accept_retry);
-            return;
-        }
+    Connection* still_here = connections_.at(ref);
+    if (still_here != nullptr && !still_here->is_ending()) {
+        (void)watch(*still_here);
     }
-    post([this] { accept_all(); });  // the rest in the next turn: those who are served are served in between
-}
-
-void Worker::accept_one(net::TcpSocket socket) {
-    if (context_.connections.load(std::memory_order_relaxed) >= context_.options.limits.connections_max) {
-        tally_.accepts_refused.add();
-        return;
-    }
-    tally_.accepts.add();
-    context_.connections.fetch_add(1, std::memory_order_relaxed);
-    Connection& connection =
-        connections_.add(std::make_unique<Connection>(std::move(socket), nullptr, context_.options.limits.connection,
-                                                      reactor_->monotonic()),
-                         *this);
-    (void)watch(connection);
 }
 
 bool Worker::watch(Connection& connection) {
@@ -152,15 +138,13 @@ bool Worker::watch(Connection& connection) {
         connection.end_later(Cause::connection_lost);
         return false;
     }
-    reactor_->timers().arm(connection, connection.protocol().deadline());
+    connection.is_watched = true;
     return true;
 }
 
-std::unique_ptr<Connection> Worker::unwatch(Connection& connection) {
-    reactor_->remove(connection.socket().fd());
+std::unique_ptr<Connection> Worker::take(Connection& connection) {
     reactor_->timers().disarm(connection);
-    std::unique_ptr<Connection> owned = connections_.take(connection);
-    return owned;
+    return connections_.take(connection);
 }
 
 // ---- reading
@@ -191,11 +175,12 @@ void Worker::read(Connection& connection) {
             hold(connection, Connection::hold_bus);
             return;
         }
-        const Result<std::size_t> got = connection.read(read_buffer_);
-        tally_.reads.add();
-        if (connection.transport() != nullptr && connection.transport()->unsent_bytes() > 0) {
-            flush_later(connection);  // what it answers itself
+        if (connection.transport() != nullptr && !may_read_transport(connection)) {
+            return;
         }
+        const Result<std::size_t> got =
+            connection.transport() != nullptr ? read_transport(connection) : connection.read(read_buffer_);
+        tally_.reads.add();
         if (!got) {
             connection.has_unread = false;
             if (got.error().code != ErrorCode::would_block) {
@@ -248,7 +233,11 @@ Connection* Worker::admit(Connection& connection) {
 void Worker::hand_over(Connection& connection, std::size_t worker) {
     tally_.handed_over.add();
     // Shared only because a task must be copyable; if the other worker has stopped, it closes the connection unread.
-    auto parcel = std::make_shared<std::unique_ptr<Connection>>(unwatch(connection));
+    if (connection.is_watched) {
+        reactor_->remove(connection.socket().fd());
+        connection.is_watched = false;
+    }
+    auto parcel = std::make_shared<std::unique_ptr<Connection>>(take(connection));
     Worker& other = *context_.workers[worker];
     other.post([&other, parcel] { other.adopt(std::move(*parcel)); });
 }
@@ -256,15 +245,20 @@ void Worker::hand_over(Connection& connection, std::size_t worker) {
 void Worker::adopt(std::unique_ptr<Connection> parcel) {
     Connection& connection = connections_.add(std::move(parcel), *this);
     connection.needs_flush = false;
-    if (!watch(connection)) {
-        return;
+    reactor_->timers().arm(connection, connection.protocol().deadline());
+    if (watch(connection)) {
+        claim(connection);
     }
-    claim(connection);
 }
 
 // ---- sessions
 
 void Worker::claim(Connection& connection) {
+    if (connection.transport() != nullptr && connection.transport()->is_revoked()) {
+        tally_.revoked_closed.add();  // on its way between two workers, both of which had looked
+        refuse(connection, mqtt::ReasonCode::not_authorized);
+        return;
+    }
     if (stopping_ || uplink_.is_short_of_room()) {
         refuse(connection, mqtt::ReasonCode::server_busy);
         return;
@@ -275,7 +269,7 @@ void Worker::claim(Connection& connection) {
     }
     const ConnectionRef ref = connection.ref();
     context_.sessions.claim(connection.admission->key, context_.options.name,
-                            [gate = claim_gate_, ref](const Result<SessionEpoch>& epoch) {
+                            [gate = store_gate_, ref](const Result<SessionEpoch>& epoch) {
                                 if (std::this_thread::get_id() == gate->thread) {
                                     gate->worker->on_claimed(ref, epoch);
                                     return;
@@ -315,15 +309,16 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     }
 }
 
-void Worker::refuse(Connection& connection, mqtt::ReasonCode reason) {
+void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why) {
     tally_.connects_refused.add();
-    connection.end_later(Cause::auth_error, reason);
+    connection.end_later(Cause::auth_error, reason, why);
 }
 
 void Worker::on_deadline(Connection& connection) {
     const Millis now = reactor_->monotonic();
     const Millis deadline = connection.protocol().deadline();
-    if (connection.holds != 0) {
+    const bool is_in_line = connection.transport() != nullptr && connection.transport()->is_in_line;
+    if (connection.holds != 0 || is_in_line) {
         // It is we who do not read: no verdict on the client.
         reactor_->timers().arm(connection, now + held_look_again);
     } else if (deadline > now) {
@@ -342,8 +337,9 @@ void Worker::close(Connection& connection, Cause cause) {
     }
     connection.end_later(cause);
     (void)connection.flush();
-    std::unique_ptr<Connection> owned = unwatch(connection);
+    std::unique_ptr<Connection> owned = take(connection);  // close_socket() ends the watch
     context_.connections.fetch_sub(1, std::memory_order_relaxed);
+    context_.listeners[connection.listener_number]->connections.fetch_sub(1, std::memory_order_relaxed);
     closed_.push_back(std::move(owned));
     // The end is on its way to the bus before the client can see it.
     if (Session* session = std::exchange(connection.session, nullptr)) {
@@ -434,7 +430,79 @@ void Worker::collect_mail() {
     for (const Mailbox::Order& order : mail_.orders) {
         service_.obey(order);
     }
+    for (const Delivery& delivery : mail_.settled) {
+        service_.on_delivery(delivery);
+    }
+    if (!mail_.settled.empty()) {
+        retry_held();
+    }
     mail_.clear();
+}
+
+// ---- kept sessions
+
+void Worker::store_sessions() {
+    journal_.flush([this](std::vector<SessionChange>&& changes) {
+        context_.sessions.store(context_.options.name, std::move(changes),
+                                [gate = store_gate_](const Result<void>& stored) {
+                                    const std::lock_guard lock(gate->mutex);
+                                    gate->stored.push_back(stored.has_value());
+                                    Worker* worker = gate->worker;
+                                    if (worker != nullptr && gate->stored.size() == 1) {
+                                        worker->post([worker] { worker->collect_stored(); });
+                                    }
+                                });
+    });
+}
+
+void Worker::collect_stored() {
+    std::vector<bool> stored;
+    {
+        const std::lock_guard lock(store_gate_->mutex);
+        stored.swap(store_gate_->stored);
+    }
+    for (const bool durable : stored) {
+        journal_.on_stored(durable, [this](const Delivery& delivery) { service_.on_delivery(delivery); });
+    }
+    if (!stored.empty()) {
+        retry_held();
+    }
+}
+
+Session& Worker::restore(std::string_view key, Role role, bool was_connected) {
+    Session& session = sessions_.create(key, role);
+    session.is_stored = true;
+    if (was_connected) {
+        restored_.push_back(sessions_.handle_of(session));
+    }
+    tally_.sessions.set(sessions_.size());
+    return session;
+}
+
+// They are away since the start: a part a turn, so that the store is not flooded.
+void Worker::note_restored() {
+    for (std::size_t i = 0; i < notes_per_turn && !restored_.empty() && !stopping_; ++i) {
+        if (Session* session = sessions_.at(restored_.back())) {
+            journal_.note(*session);
+        }
+        restored_.pop_back();
+    }
+    if (restored_.empty()) {
+        restored_.shrink_to_fit();
+    } else if (!stopping_) {
+        post([this] { note_restored(); });
+    }
+}
+
+// For everything handed to the store so far.
+void Worker::wait_for_store() {
+    auto reached = std::make_shared<std::promise<void>>();
+    std::future<void> end = reached->get_future();
+    context_.sessions.store(context_.options.name, {}, [reached](const Result<void>&) { reached->set_value(); });
+    if (end.wait_for(context_.options.stop_timeout) != std::future_status::ready) {
+        spdlog::error("gateway: the session store does not answer: what kept sessions were last told may be lost");
+    }
+    collect_stored();
 }
 
 // ---- end of a turn
@@ -448,12 +516,22 @@ void Worker::flush_later(Connection& connection) {
 
 void Worker::end_turn() {
     tally_.turns.add();
+    handshakes_.end_turn();
+    tally_.handshakes_waiting.set(handshakes_.waiting());
+    if (handshakes_.waiting() > 0 && handshakes_.has_tokens()) {
+        post([this] { begin_waiting_handshakes(); });
+    } else if (handshakes_.waiting() > 0) {
+        reactor_->timers().arm(*handshake_timer_, reactor_->monotonic());
+    }
     do {
         close_ending();
-        courier_.hand_over([this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); });
+        const auto wake = [this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); };
+        courier_.hand_over(wake);
+        journal_.hand_over(wake);
+        store_sessions();
         uplink_.flush();
         flush_outputs();
-    } while (!ending_.empty());
+    } while (!ending_.empty() || journal_.has_changes());
     closed_.clear();
 }
 
@@ -518,11 +596,14 @@ void Worker::flush_output(Connection& connection) {
 
 void Worker::stop_in_thread() {
     stopping_ = true;
-    reactor_->remove(acceptor_->listener.fd());
-    reactor_->timers().disarm(*acceptor_);
+    for (const auto& acceptor : acceptors_) {
+        acceptor->stop();
+    }
     // Answers what is durable, so that a client knows what it need not send again.
     (void)uplink_.drain(context_.options.stop_timeout);
     poll_deliveries();
+    end_turn();
+    wait_for_store();
     end_turn();
     connections_.for_each([this](Connection& connection) { close(connection, Cause::server_shutdown); });
     ending_.clear();
@@ -530,6 +611,7 @@ void Worker::stop_in_thread() {
     if (const auto drained = uplink_.drain(context_.options.stop_timeout); !drained) {
         spdlog::error("gateway: records of sessions that ended may be lost: {}", drained.error().message());
     }
+    wait_for_store();
     reactor_->stop();
 }
 

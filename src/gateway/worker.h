@@ -6,20 +6,21 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/acceptor.h"
 #include "gateway/connection_table.h"
 #include "gateway/courier.h"
 #include "gateway/gateway_context.h"
+#include "gateway/handshake_gate.h"
 #include "gateway/mailbox.h"
 #include "gateway/output_pool.h"
+#include "gateway/session_journal.h"
 #include "gateway/session_service.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
-#include "net/tcp_listener.h"
 
 namespace muster {
 
@@ -28,8 +29,9 @@ namespace muster {
 /// its own.
 class Worker final {
  public:
-    Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor,
-           net::TcpListener listener, Mailbox& mailbox, Bus& bus, MetricRegistry& metrics);
+    /// Takes its socket of each of the context's listeners.
+    Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net::Reactor> reactor, Mailbox& mailbox,
+           Bus& bus, MetricRegistry& metrics);
     ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -43,10 +45,21 @@ class Worker final {
     void post(std::function<void()> task) { reactor_->post(std::move(task)); }
     /// Any thread: the mailbox is no longer empty.
     void wake_for_mail();
+    /// Any thread: ends the connections whose certificate is revoked by now.
+    void close_revoked();
     [[nodiscard]] const Tally& tally() const { return tally_; }
 
     [[nodiscard]] net::Reactor& reactor() { return *reactor_; }
+    [[nodiscard]] std::size_t handshakes_waiting() const { return handshakes_.waiting(); }
+    void count_transport_failure(TransportFailure failure);
+    /// Serves it from now on.
+    void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
+    [[nodiscard]] SessionTable& sessions() { return sessions_; }
+    /// Before start(): a session that the store has kept; it was connected when its gateway died.
+    Session& restore(std::string_view key, Role role, bool was_connected);
+    /// Before the thread starts, when the session is whole: its client has been away for this long.
+    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -57,24 +70,26 @@ class Worker final {
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
-    void refuse(Connection& connection, mqtt::ReasonCode reason);
+    void refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why = {});
     /// Reads no more from it until the reason is gone.
     void hold(Connection& connection, Connection::Hold reason);
     void count_protocol_error(const mqtt::ProtocolError& error);
     void count_tick() { tally_.ticks.add(); }
 
  private:
-    class Acceptor;
     class RetryTimer;
-    struct ClaimGate;
+    class HandshakeTimer;
+    struct StoreGate;
 
-    void accept_all();
-    void accept_one(net::TcpSocket socket);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
-    [[nodiscard]] std::unique_ptr<Connection> unwatch(Connection& connection);
+    [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
 
     void read(Connection& connection);
+    [[nodiscard]] bool may_read_transport(Connection& connection);
+    void begin_handshake(Connection& connection);
+    void begin_waiting_handshakes();
+    [[nodiscard]] Result<std::size_t> read_transport(Connection& connection);
     Connection* receive(Connection& connection, std::string_view bytes);
     Connection* admit(Connection& connection);
     void hand_over(Connection& connection, std::size_t worker);
@@ -88,6 +103,11 @@ class Worker final {
     [[nodiscard]] bool still_holds(const Connection& connection);
     void read_rest();
 
+    void store_sessions();
+    void collect_stored();
+    void wait_for_store();
+    void note_restored();
+
     void end_turn();
     void close_ending();
     void flush_outputs();
@@ -99,13 +119,16 @@ class Worker final {
     MetricRegistry& metrics_;
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
-    std::unique_ptr<Acceptor> acceptor_;
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::unique_ptr<RetryTimer> retry_timer_;
-    std::shared_ptr<ClaimGate> claim_gate_;
+    HandshakeGate handshakes_;
+    std::unique_ptr<HandshakeTimer> handshake_timer_;
+    std::shared_ptr<StoreGate> store_gate_;
     Mailbox& mailbox_;
     Mailbox::Content mail_;  ///< reused
     Uplink uplink_;
     SessionTable sessions_;
+    SessionJournal journal_;
     Courier courier_;
     SessionService service_;
     OutputPool outputs_;
@@ -116,10 +139,10 @@ class Worker final {
     std::vector<ConnectionRef> to_flush_;
     std::vector<ConnectionRef> unread_;  ///< their sockets gave more than one turn takes
     std::vector<ConnectionRef> held_;
+    std::vector<SessionHandle> restored_;  ///< sessions of which the store still says that they are connected
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};
-    LogLimit accept_log_;
     std::thread thread_;
     bool stopping_ = false;
 };

@@ -150,7 +150,7 @@ Result<void> EmbeddedPresenceHistory::check_open() const {
     return {};
 }
 
-/// Remembers a failure until checkpoint(), which reopens.
+/// Remembers a failure until the next append or checkpoint, which reopens.
 Result<void> EmbeddedPresenceHistory::written(Result<void> result) {
     if (!result) {
         failures_.Increment();
@@ -204,6 +204,12 @@ Result<void> EmbeddedPresenceHistory::make_day(Day day) {
 Result<void> EmbeddedPresenceHistory::append(std::string_view device, const Transition& transition) {
     if (!is_valid_device_id(device) || !is_storable(transition.time)) {
         return fail(ErrorCode::invalid_argument, "a transition without a valid device or time", std::string(device));
+    }
+    if (last_write_failed_) {
+        // The one who appends repeats until it is done: no checkpoint comes before that.
+        if (auto reopened = reopen(); !reopened) {
+            return reopened;
+        }
     }
     note_newest(transition.time);
     const Day day = std::chrono::floor<std::chrono::days>(transition.time);
@@ -272,12 +278,12 @@ Result<void> EmbeddedPresenceHistory::append_late(Day day, const std::string& ke
 // Checkpoints ---------------------------------------------------------------------------------------------------------
 
 Result<void> EmbeddedPresenceHistory::checkpoint() {
-    const std::lock_guard alone(checkpoint_mutex_);
     if (last_write_failed_) {
         if (auto reopened = reopen(); !reopened) {
             return reopened;
         }
     }
+    const std::lock_guard alone(checkpoint_mutex_);
     {
         const std::shared_lock lock(mutex_);
         if (auto synced = written(rocks_result(database_->db().FlushWAL(true), cannot_write)); !synced) {
@@ -300,10 +306,17 @@ Result<void> EmbeddedPresenceHistory::checkpoint() {
     return {};
 }
 
+/// The only way back after a write that failed.
 Result<void> EmbeddedPresenceHistory::reopen() {
+    const std::lock_guard no_checkpoint(checkpoint_mutex_);
     const std::unique_lock nobody_reads(in_use_);
     const std::unique_lock lock(mutex_);
+    if (!last_write_failed_) {
+        return {};  // another thread has done it
+    }
     days_.clear();
+    baselines_.clear();
+    building_.reset();
     if (auto reopened = database_->reopen(); !reopened) {
         return reopened;
     }

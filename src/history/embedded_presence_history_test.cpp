@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 
 #include "base/random.h"
 #include "storage/scratch_directory.h"
@@ -204,6 +206,65 @@ TEST_F(PresenceHistory, a_device_that_flaps_all_day_is_found_by_a_seek) {
         ASSERT_EQ(seen.size(), 3U);
         EXPECT_EQ(seen.at("b").since_ms, day_ms + i * 1000);
     }
+}
+
+/// The real file system, on which nothing can be appended to a write-ahead log while `full` is set.
+class FullDisk final : public rocksdb::FileSystemWrapper {
+ public:
+    FullDisk() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+    [[nodiscard]] const char* Name() const override { return "FullDisk"; }
+    rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                      rocksdb::IODebugContext* debug) override {
+        auto status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+        if (status.ok() && name.ends_with(".log")) {
+            *file = std::make_unique<File>(std::move(*file), full);
+        }
+        return status;
+    }
+
+    std::atomic<bool> full{false};
+
+ private:
+    class File final : public rocksdb::FSWritableFileOwnerWrapper {
+     public:
+        File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>& full)
+            : FSWritableFileOwnerWrapper(std::move(file)), full_(full) {}
+
+        using FSWritableFileOwnerWrapper::Append;
+        rocksdb::IOStatus Append(const rocksdb::Slice& bytes, const rocksdb::IOOptions& options,
+                                 rocksdb::IODebugContext* debug) override {
+            return full_ ? rocksdb::IOStatus::NoSpace("the disk is full")
+                         : FSWritableFileOwnerWrapper::Append(bytes, options, debug);
+        }
+
+     private:
+        const std::atomic<bool>& full_;
+    };
+};
+
+TEST_F(PresenceHistory, a_full_disk_refuses_and_appending_alone_goes_on_when_there_is_room) {
+    const auto disk = std::make_shared<FullDisk>();
+    const auto env = rocksdb::NewCompositeEnv(disk);
+    options_.env = env.get();
+    open();
+    append("a", entry(day_ms + 1000, 1, PresenceState::online));
+    checkpoint();
+    disk->full = true;
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_FALSE(history_->append("a", entry(day_ms + 2000, 2, PresenceState::offline)));
+    }
+    EXPECT_FALSE(has_metric("muster_presence_history_write_failures_total 0"));
+    disk->full = false;
+    bool appended = false;
+    for (int i = 0; i < 100 && !appended; ++i) {
+        appended = history_->append("a", entry(day_ms + 2000, 2, PresenceState::offline)).has_value();
+    }
+    EXPECT_TRUE(appended);
+    EXPECT_EQ(all("a").size(), 2U);
+    EXPECT_EQ(picture(day_ms + 1500).at("a").state, PresenceState::online);
+    history_.reset();  // before its file system
 }
 
 TEST_F(PresenceHistory, every_row_is_checked) {

@@ -126,7 +126,10 @@ std::string encode_presence(const Transition& transition) {
     out.push_back(static_cast<char>(transition.cause));
     out.push_back(static_cast<char>(transition.overlays));
     out.push_back(static_cast<char>(transition.moved ? moved_flag : 0));
-    append_signed(out, transition.since == Timestamp{} ? 0 : (transition.time - transition.since).count());
+    const Timestamp since = transition.since == Timestamp{} ? transition.time : transition.since;
+    const auto lasted_ms =
+        static_cast<std::uint64_t>(to_epoch_ms(transition.time)) - static_cast<std::uint64_t>(to_epoch_ms(since));
+    append_signed(out, static_cast<std::int64_t>(lasted_ms));
     append_signed(out, transition.detected_in_ms);
     append_varint(out, transition.epoch);
     append_text(out, transition.gateway);

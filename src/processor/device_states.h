@@ -56,7 +56,7 @@ struct alignas(64) DeviceState {
     std::uint32_t gateway = 0;   ///< interned name
     std::uint32_t sleep_s = 0;   ///< announced next_contact_s, 0 = none
 
-    std::uint32_t heartbeat_timeout_s = 0;    ///< of its attributes, 0 = the default
+    std::uint32_t heartbeat_timeout_s = 0;    ///< of its attributes or its model, 0 = the default
     DeadlineWheel::Bucket overlay_check = 0;  ///< the entry in the partition's wheel that counts, 0 = none
     Incarnation incarnation = 0;
     Timestamp since{};
@@ -88,9 +88,16 @@ struct DevicePlace {
 /// What the fold needs of a device only at a transition.
 struct DeviceDetail {
     bool has_operator_attributes = false;
-    std::uint32_t protocol = 0;  ///< interned
+    bool steady_offline = false;  ///< its last stable minute was offline
+    std::uint32_t protocol = 0;   ///< interned
     std::uint32_t disconnects = 0;
+    std::uint32_t take_overs = 0;
     Timestamp first_seen{};
+    Timestamp session_began{};
+    Timestamp session_ended{};
+    Timestamp will{};
+    std::int64_t state_began_ms = 0;  ///< elapsed time
+    FlapPenalty contest;              ///< take-overs, scored like disconnects
     InternedAttributes declared;
     DevicePlace place;
     std::string client_address;

@@ -6,7 +6,6 @@
 namespace muster {
 namespace {
 
-constexpr std::uint32_t disconnect_tenths = 10'000;
 constexpr double half_life_ms = 15 * 60 * 1000;
 constexpr std::uint32_t cap_tenths = FlapPenalty::release_tenths << 4U;  // 60 min are 4 half-lives
 
@@ -20,9 +19,9 @@ void FlapPenalty::decay_to(std::int64_t now_ms) {
     at_ms = std::max(at_ms, now_ms);
 }
 
-void FlapPenalty::add_disconnect(std::int64_t now_ms) {
+void FlapPenalty::add(std::uint32_t more_tenths, std::int64_t now_ms) {
     decay_to(now_ms);
-    tenths = std::min(tenths + disconnect_tenths, cap_tenths);
+    tenths = std::min(tenths + more_tenths, cap_tenths);
 }
 
 std::int64_t FlapPenalty::released_at_ms() const {

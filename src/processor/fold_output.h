@@ -35,16 +35,17 @@ enum class Refusal : std::uint8_t {
     too_many_gateways,
     too_many_regions,
     too_many_names,  ///< the table of interned names is full: the name is left out
+    bad_policy,
 };
-inline constexpr std::size_t refusals = 18;
+inline constexpr std::size_t refusals = 19;
 
 /// The reason's label in metrics.
 [[nodiscard]] std::string_view name_of(Refusal refusal);
 
 /// What a batch consisted of, for the metrics.
 struct FoldCounts {
-    std::array<std::uint64_t, static_cast<std::size_t>(EventKind::attributes) + 1> records{};  ///< by EventKind
-    std::array<std::uint64_t, refusals> refused{};                                             ///< by Refusal
+    std::array<std::uint64_t, fleet_event_kinds> records{};  ///< by EventKind
+    std::array<std::uint64_t, refusals> refused{};           ///< by Refusal
 };
 
 /// A presence transition for the history. The view is of the fold's table: valid as long as the fold.

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "contract/connect_detail.h"
+#include "contract/fleet_policy.h"
 #include "processor/partition_fold.h"
 
 namespace muster {
@@ -37,10 +39,11 @@ class FoldScenario final {
 
     explicit FoldScenario(FoldOptions options = {}) : options_(options), fold(options) {}
 
-    void connect(Gateway& gateway, std::string_view device, SessionEpoch epoch, std::uint16_t keep_alive_s = 60) {
+    void connect(Gateway& gateway, std::string_view device, SessionEpoch epoch, std::uint16_t keep_alive_s = 60,
+                 std::string_view address = "192.0.2.7:4242") {
         EventHeader header = header_of(gateway, EventKind::connect, epoch);
         header.keep_alive_s = keep_alive_s;
-        feed(header, gateway, device, R"({"address":"192.0.2.7:4242","protocol":"3.1.1"})");
+        feed(header, gateway, device, to_json(ConnectDetail{std::string(address), "3.1.1"}));
     }
     void telemetry(Gateway& gateway, std::string_view device, SessionEpoch epoch,
                    std::string_view json = R"({"battery":80})") {
@@ -64,6 +67,9 @@ class FoldScenario final {
     }
     void attributes(Gateway& gateway, std::string_view device, std::string_view json) {
         feed(header_of(gateway, EventKind::attributes, 0), gateway, device, json);
+    }
+    void policy(Gateway& gateway, const FleetPolicy& policy) {
+        feed(header_of(gateway, EventKind::policy, 0), gateway, {}, to_json(policy));
     }
     /// Moves the gateway's wall clock by `step` and ticks.
     void tick(Gateway& gateway, Millis step = Millis(1000)) {

@@ -118,6 +118,68 @@ TEST_F(OverlayRules, a_take_over_is_no_flap) {
     EXPECT_EQ(fleet.document("d").disconnects, 0U);
 }
 
+TEST_F(OverlayRules, two_clients_that_fight_over_an_id_contest_it_and_do_not_flap) {
+    for (int i = 0; i < 6; ++i) {
+        fleet.connect(a, "d", ++epoch, 60, i % 2 == 0 ? "192.0.2.7:1" : "192.0.2.8:1");
+        fleet.tick(a);
+    }
+    EXPECT_TRUE(is(Overlay::contested));
+    EXPECT_FALSE(is(Overlay::flapping));
+    EXPECT_EQ(fleet.state("d"), online);
+    EXPECT_EQ(fleet.document("d").evidence.take_overs, 5U);
+    fleet.disconnect(a, "d", epoch, Cause::connection_lost);
+    EXPECT_EQ(fleet.document("d").flap_penalty, 0) << "the fight explains it";
+    fleet.tick_seconds(a, 3602);
+    EXPECT_FALSE(is(Overlay::contested));
+}
+
+TEST_F(OverlayRules, a_fight_over_two_gateways_is_seen_whichever_end_comes_first) {
+    FoldScenario::Gateway b{"gw-b"};
+    for (int i = 0; i < 6; ++i) {
+        fleet.disconnect(i % 2 == 0 ? a : b, "d", epoch, Cause::duplicate_client_id);
+        fleet.connect(i % 2 == 0 ? b : a, "d", ++epoch, 60, i % 2 == 0 ? "192.0.2.7:1" : "192.0.2.8:1");
+    }
+    EXPECT_TRUE(is(Overlay::contested));
+}
+
+TEST_F(OverlayRules, a_device_that_comes_back_over_its_half_dead_connection_contests_nothing) {
+    for (int i = 0; i < 5; ++i) {
+        fleet.connect(a, "d", ++epoch);
+        fleet.tick_seconds(a, 10);
+    }
+    EXPECT_FALSE(is(Overlay::contested));
+}
+
+TEST_F(OverlayRules, a_flapping_device_counts_as_what_its_last_stable_minute_was) {
+    const auto counts = [this] {
+        fleet.tick(a);
+        return fleet.out.regions.back().counts;
+    };
+    fleet.connect(a, "d", ++epoch);
+    fleet.telemetry(a, "d", epoch);
+    fleet.tick_seconds(a, 30);
+    fleet.ping(a, "d", epoch);
+    fleet.tick_seconds(a, 31);
+    for (int i = 0; i < 4; ++i) {
+        fleet.disconnect(a, "d", epoch, Cause::connection_lost);
+        fleet.connect(a, "d", ++epoch);
+    }
+    fleet.disconnect(a, "d", epoch, Cause::connection_lost);
+    ASSERT_TRUE(is(Overlay::flapping));
+    EXPECT_EQ(counts().offline, 1);
+    EXPECT_EQ(counts().countable_offline, 0) << "it was online for its last stable minute";
+    fleet.tick_seconds(a, 61);
+    EXPECT_EQ(counts().countable_offline, 1) << "now its last stable minute is this one";
+    ASSERT_TRUE(is(Overlay::flapping));
+    fleet.connect(a, "d", ++epoch);
+    EXPECT_EQ(counts().countable_offline, 1);
+    for (int i = 0; i < 61; ++i) {
+        fleet.ping(a, "d", epoch);
+        fleet.tick(a);
+    }
+    EXPECT_EQ(counts().countable_offline, 0);
+}
+
 TEST(FlapPenalty, halves_in_fifteen_minutes) {
     FlapPenalty penalty;
     penalty.add_disconnect(0);

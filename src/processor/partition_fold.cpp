@@ -40,7 +40,7 @@ void PartitionFold::apply(const EventRecord& record, FoldOutput& out) {
 
 void PartitionFold::dispatch(Turn& turn) {
     const EventKind kind = turn.record.header.kind;
-    if (kind > EventKind::attributes) {
+    if (kind > EventKind::policy) {
         turn.out.refuse(Refusal::bad_kind);
         return;
     }
@@ -49,6 +49,8 @@ void PartitionFold::dispatch(Turn& turn) {
         on_tick(turn);
     } else if (kind == EventKind::attributes) {
         on_attributes(turn);
+    } else if (kind == EventKind::policy) {
+        on_policy(turn);
     } else {
         on_session_record(turn);
     }
@@ -119,7 +121,8 @@ void PartitionFold::on_session_record(Turn& turn) {
 }
 
 void PartitionFold::touch(Turn& turn) {
-    turn.out.touches.push_back({devices_.id(turn.device), turn.record.header.received, {}, {}});
+    turn.out.touches.push_back(
+        {devices_.id(turn.device), turn.record.header.received, {}, {}, turn.record.header.kind});
 }
 
 void PartitionFold::on_telemetry(Turn& turn) {
@@ -187,6 +190,7 @@ void PartitionFold::on_attributes(Turn& turn) {
     if (!devices_.state(number).counted) {
         mark_changed(number);
         devices_.state(number).since = turn.record.header.received;
+        devices_.detail(number).state_began_ms = clocks_.elapsed_ms();
     }
     set_attributes(turn, number, *attributes, true);
 }
@@ -208,6 +212,9 @@ void PartitionFold::on_tick(Turn& turn) {
             break;
         case GatewayClocks::Tick::accepted:
             break;
+    }
+    if (clocks_.partition_time() >= next_window_change_) {
+        settle_windows();
     }
     expire_overlays();
     expire_sessions(turn);
@@ -240,7 +247,8 @@ PartitionFold::Change& PartitionFold::mark_changed(DeviceNumber number) {
                              [&](const Change& change) { return change.device == number; });
     }
     device.changing = true;
-    return changes_.emplace_back(Change{number, device.state, device.overlays, devices_.detail(number).place, 0});
+    const DeviceDetail& detail = devices_.detail(number);
+    return changes_.emplace_back(Change{number, device.state, device.overlays, detail.place, 0, detail.steady_offline});
 }
 
 void PartitionFold::finish_changes(Turn& turn) {
@@ -257,21 +265,21 @@ void PartitionFold::finish_changes(Turn& turn) {
 
 void PartitionFold::finish_change(Turn& turn, const Change& change) {
     DeviceState& device = devices_.state(change.device);
-    const DevicePlace& place = devices_.detail(change.device).place;
     device.changing = false;
-    if (device.counted) {
-        regions_.subtract(change.place.region, contribution_of(change.state, change.overlays, change.place.latitude,
-                                                               change.place.longitude));
+    if (device.counted && !is_canary(devices_.id(change.device))) {
+        regions_.subtract(change.place.region, contribution_of({change.state, change.overlays, change.steady_offline,
+                                                                change.place.latitude, change.place.longitude}));
     }
     device.counted = true;
-    regions_.add(place.region, contribution_of(device.state, device.overlays, place.latitude, place.longitude));
+    count_in(change.device);
 
     StatusDocument& document = turn.out.documents.emplace_back(document_of(change.device));
     document.previous = change.state;
     document.detected_in_ms = change.detected_in_ms;
     document.offset = turn.record.offset;
     const bool moved_only = change.state == device.state && change.overlays == device.overlays;
-    if (moved_only && change.place.region == place.region) {
+    const bool stayed = change.place.region == devices_.detail(change.device).place.region;
+    if ((moved_only && stayed) || is_canary(document.id)) {
         return;
     }
     const Timestamp time = change.state == device.state ? turn.record.header.received : device.since;
@@ -280,6 +288,42 @@ void PartitionFold::finish_change(Turn& turn, const Change& change) {
         {devices_.id(change.device),
          {time, device.state, device.cause, device.overlays, device.epoch, document.gateway, change.detected_in_ms,
           turn.record.offset, device.since, document.attributes.region, moved_only}});
+}
+
+/// Adds the device as it is to its region and those above.
+void PartitionFold::count_in(DeviceNumber number) {
+    const DeviceState& device = devices_.state(number);
+    const DeviceDetail& detail = devices_.detail(number);
+    if (!is_canary(devices_.id(number))) {
+        regions_.add(detail.place.region, contribution_of({device.state, device.overlays, detail.steady_offline,
+                                                           detail.place.latitude, detail.place.longitude}));
+    }
+}
+
+PresenceEvidence PartitionFold::evidence_of(DeviceNumber number) const {
+    const DeviceState& device = devices_.state(number);
+    const DeviceDetail& detail = devices_.detail(number);
+    PresenceEvidence evidence;
+    evidence.session_began = detail.session_began;
+    evidence.session_ended = detail.session_ended;
+    evidence.will = detail.will;
+    if (device.heartbeat_timeout_s == 0) {
+        evidence.timeout_s = static_cast<std::uint32_t>(options_.heartbeat_timeout.count() / 1000);
+    } else {
+        const bool own = attributes_of(number).heartbeat_timeout_s != 0;
+        evidence.timeout_s = device.heartbeat_timeout_s;
+        evidence.timeout_rule = own ? TimeoutRule::device : TimeoutRule::model;
+    }
+    evidence.sleep_s = device.sleep_s;
+    evidence.take_overs = detail.take_overs;
+    evidence.contest = detail.contest.value_at(clocks_.elapsed_ms());
+    evidence.farewell = device.farewell;
+    evidence.steady_offline = detail.steady_offline;
+    if (has(device.overlays, Overlay::maintenance)) {
+        const MaintenanceWindow* const window = window_of(number);
+        evidence.maintenance = window == nullptr ? std::string() : window->id;
+    }
+    return evidence;
 }
 
 StatusDocument PartitionFold::document_of(DeviceNumber number) const {
@@ -303,6 +347,7 @@ StatusDocument PartitionFold::document_of(DeviceNumber number) const {
     document.client_address = detail.client_address;
     document.protocol = names_.at(detail.protocol);
     document.attributes = attributes_of(number);
+    document.evidence = evidence_of(number);
     return document;
 }
 

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "bus/bus.h"
+#include "contract/fleet_policy.h"
 #include "contract/region_counts.h"
 #include "contract/status_document.h"
 #include "processor/device_states.h"
@@ -60,6 +61,8 @@ class PartitionFold final {
     [[nodiscard]] Offset next_offset() const { return next_offset_; }
     [[nodiscard]] Timestamp partition_time() const { return clocks_.partition_time(); }
     [[nodiscard]] std::size_t devices() const { return devices_.size(); }
+    /// The id of the first device that the partition had; there must be one.
+    [[nodiscard]] std::string_view first_device() const { return devices_.id(0); }
     /// The device's status as it stands, nullopt when the partition has never heard of it.
     [[nodiscard]] std::optional<StatusDocument> document(std::string_view id) const;
 
@@ -73,6 +76,7 @@ class PartitionFold final {
         DeviceNumber device = DeviceStates::none;  ///< of a session's record
         std::uint32_t gateway = 0;                 ///< interned name
         Slot slot = GatewayClocks::none;
+        bool other_host = false;  ///< a connect from another address than the session before
     };
     /// A device of which a document is due at the end of the record, as it was before.
     struct Change {
@@ -81,6 +85,7 @@ class PartitionFold final {
         Overlays overlays = 0;
         DevicePlace place;
         std::int64_t detected_in_ms = 0;
+        bool steady_offline = false;
     };
 
     // partition_fold.cpp: records in, ticks, documents out
@@ -97,6 +102,8 @@ class PartitionFold final {
     void finish_changes(Turn& turn);
     void finish_change(Turn& turn, const Change& change);
     [[nodiscard]] StatusDocument document_of(DeviceNumber number) const;
+    [[nodiscard]] PresenceEvidence evidence_of(DeviceNumber number) const;
+    void count_in(DeviceNumber number);
 
     // partition_fold_sessions.cpp: sessions begin, live, end and time out
     void on_connect(Turn& turn);
@@ -104,6 +111,8 @@ class PartitionFold final {
     void on_end(Turn& turn);
     [[nodiscard]] bool note_life(Turn& turn);
     void begin_session(Turn& turn, Cause cause);
+    void note_take_over(Turn& turn);
+    void change_state(DeviceNumber number, PresenceState state, Cause cause, Timestamp time);
     void set_online(Turn& turn, Cause cause);
     void lose_session(DeviceNumber number, Cause cause, Timestamp time, std::int64_t detected_in_ms);
     void go_offline(DeviceNumber number, Cause cause, Timestamp time, std::int64_t detected_in_ms);
@@ -121,6 +130,15 @@ class PartitionFold final {
     void schedule_session(DeviceNumber number);
     void schedule_overlay(DeviceNumber number);
 
+    // partition_fold_policy.cpp: what operators laid down for many devices at once
+    void on_policy(Turn& turn);
+    void settle_windows();
+    void settle_maintenance(DeviceNumber number);
+    void settle_timeout(DeviceNumber number, std::uint32_t own_timeout_s);
+    [[nodiscard]] const MaintenanceWindow* window_of(DeviceNumber number) const;
+    [[nodiscard]] std::string_view region_name_of(DeviceNumber number) const;
+    [[nodiscard]] std::string_view model_name_of(DeviceNumber number) const;
+
     // partition_fold_attributes.cpp
     void set_attributes(Turn& turn, DeviceNumber number, const DeviceAttributes& given, bool by_operator);
     void settle_attributes(DeviceNumber number, FoldOutput& out);
@@ -133,6 +151,7 @@ class PartitionFold final {
     void encode_device(ByteWriter& out, DeviceNumber number) const;
     [[nodiscard]] Result<void> decode(std::string_view bytes);
     [[nodiscard]] Result<void> decode_names(ByteReader& in);
+    [[nodiscard]] Result<void> decode_policy(ByteReader& in);
     [[nodiscard]] Result<void> decode_device(ByteReader& in);
     [[nodiscard]] bool is_sound(const DeviceState& device) const;
 
@@ -142,9 +161,12 @@ class PartitionFold final {
     StringTable names_;
     DeviceStates devices_;
     std::unordered_map<DeviceNumber, InternedAttributes> operator_attributes_;
+    FleetPolicy policy_;
+    std::vector<std::size_t> open_windows_;  ///< of policy_.maintenance, at the present partition time
+    Timestamp next_window_change_ = Timestamp::max();
     GatewayClocks clocks_;
     RegionTable regions_;
-    DeadlineWheel overlay_wheel_{0};  ///< end of sleep and of flapping, on elapsed time
+    DeadlineWheel overlay_wheel_{0};  ///< end of sleep, of flapping and of its steady minute, on elapsed time
     TelemetryJson telemetry_;
     // Kept for their memory; empty between records.
     std::vector<Change> changes_;

@@ -17,6 +17,7 @@ void PartitionFold::set_attributes(Turn& turn, DeviceNumber number, const Device
     mark_changed(number);
     kept = merged;
     settle_attributes(number, turn.out);
+    settle_maintenance(number);
     schedule_session(number);
 }
 
@@ -28,7 +29,7 @@ void PartitionFold::settle_attributes(DeviceNumber number, FoldOutput& out) {
         region = RegionTable::fleet;
     }
     devices_.detail(number).place = {region, attributes.latitude, attributes.longitude};
-    devices_.state(number).heartbeat_timeout_s = attributes.heartbeat_timeout_s;
+    settle_timeout(number, attributes.heartbeat_timeout_s);
 }
 
 std::uint32_t PartitionFold::interned_name(std::string_view name, FoldOutput& out) {

@@ -40,6 +40,16 @@ Cause end_cause(const EventHeader& header) {
     return header.cause == Cause::none ? Cause::connection_lost : header.cause;
 }
 
+/// "192.0.2.7" of "192.0.2.7:4242".
+std::string_view host_of(std::string_view address) {
+    return address.substr(0, address.rfind(':'));
+}
+
+/// A take-over from another address is a whole step of a fight over an id; one from the same address is half a step,
+/// for a device that comes back while its old connection is not yet known to be dead looks the same.
+constexpr std::uint32_t take_over_tenths = FlapPenalty::disconnect_tenths;
+constexpr std::int64_t steady_after_ms = 60'000;  ///< DESIGN 3.4: "their last stable minute"
+
 /// Time from the last evidence of life. An open socket is evidence, so only silence takes time to be noticed.
 std::int64_t end_detected_in_ms(const EventHeader& header, const DeviceState& device) {
     return header.cause == Cause::keepalive_timeout
@@ -80,6 +90,7 @@ void PartitionFold::read_connect_detail(Turn& turn) {
         return;
     }
     DeviceDetail& detail = devices_.detail(turn.device);
+    turn.other_host = host_of(detail.client_address) != host_of(read->address);
     const std::uint32_t protocol = interned_name(read->protocol, turn.out);
     if (detail.client_address != read->address || detail.protocol != protocol) {
         mark_changed(turn.device);
@@ -104,6 +115,7 @@ bool PartitionFold::note_life(Turn& turn) {
         if (first) {
             begin_session(turn, Cause::connect);
             device.open = false;
+            devices_.detail(turn.device).session_ended = header.received;
             lose_session(turn.device, Cause::gateway_lost, header.received, 0);
         }
         return false;
@@ -138,6 +150,11 @@ void PartitionFold::begin_session(Turn& turn, Cause cause) {
     }
     DeviceState& device = devices_.state(turn.device);
     DeviceDetail& detail = devices_.detail(turn.device);
+    if (device.state == PresenceState::online) {
+        note_take_over(turn);
+    }
+    detail.session_began = header.received;
+    detail.session_ended = {};
     device.epoch = header.epoch;
     device.incarnation = header.incarnation;
     device.gateway = turn.gateway;
@@ -158,9 +175,39 @@ void PartitionFold::begin_session(Turn& turn, Cause cause) {
         detail.first_seen = header.received;
     }
     end_sleep(turn.device);
+    settle_maintenance(turn.device);
     set_online(turn, cause);
     turn.out.lifecycle.push_back(
         connected_event(devices_.id(turn.device), header.epoch, header.received, detail.client_address));
+}
+
+/// Again and again in a short time, it is two clients with one id. Either alone is well: no flapping.
+void PartitionFold::note_take_over(Turn& turn) {
+    DeviceDetail& detail = devices_.detail(turn.device);
+    ++detail.take_overs;
+    detail.contest.add(turn.other_host ? take_over_tenths : take_over_tenths / 2, clocks_.elapsed_ms());
+    if (detail.contest.is_suppressed()) {
+        DeviceState& device = devices_.state(turn.device);
+        device.overlays = with(device.overlays, Overlay::contested);
+        schedule_overlay(turn.device);
+    }
+}
+
+/// The device must be marked as changed: what it counted as is noted there.
+void PartitionFold::change_state(DeviceNumber number, PresenceState state, Cause cause, Timestamp time) {
+    DeviceState& device = devices_.state(number);
+    DeviceDetail& detail = devices_.detail(number);
+    const std::int64_t now = clocks_.elapsed_ms();
+    if (now - detail.state_began_ms >= steady_after_ms) {
+        detail.steady_offline = device.state == PresenceState::offline;
+    }
+    detail.state_began_ms = now;
+    device.state = state;
+    device.cause = cause;
+    device.since = time;
+    if (has(device.overlays, Overlay::flapping)) {
+        schedule_overlay(number);
+    }
 }
 
 /// A take-over leaves an online device as it was: `since` and `cause` are those of its state.
@@ -168,9 +215,7 @@ void PartitionFold::set_online(Turn& turn, Cause cause) {
     DeviceState& device = devices_.state(turn.device);
     if (device.state != PresenceState::online) {
         mark_changed(turn.device);
-        device.state = PresenceState::online;
-        device.cause = cause;
-        device.since = turn.record.header.received;
+        change_state(turn.device, PresenceState::online, cause, turn.record.header.received);
     }
     schedule_session(turn.device);
 }
@@ -239,6 +284,10 @@ void PartitionFold::on_end(Turn& turn) {
         return;  // the will said it, or the session was over before
     }
     device.open = false;
+    mark_changed(turn.device);
+    DeviceDetail& detail = devices_.detail(turn.device);
+    detail.session_ended = header.received;
+    detail.will = header.kind == EventKind::will ? header.received : detail.will;
     const Cause cause = end_cause(header);
     turn.out.lifecycle.push_back(disconnected_event(devices_.id(turn.device), header.epoch, header.received, cause));
     if (cause == Cause::client_disconnect) {
@@ -265,9 +314,7 @@ void PartitionFold::lose_session(DeviceNumber number, Cause cause, Timestamp tim
     }
     if (device.state == PresenceState::online) {
         mark_changed(number).detected_in_ms = detected_in_ms;
-        device.state = PresenceState::unknown;
-        device.cause = cause;
-        device.since = time;
+        change_state(number, PresenceState::unknown, cause, time);
     }
     schedule_session(number);
 }
@@ -286,13 +333,12 @@ void PartitionFold::go_offline(DeviceNumber number, Cause cause, Timestamp time,
     } else {
         device.sleep_until_ms = now + timeout_ms(device);
     }
-    device.state = PresenceState::offline;
-    device.cause = cause;
-    device.since = time;
+    change_state(number, PresenceState::offline, cause, time);
     ++devices_.detail(number).disconnects;
-    if (is_flap(cause)) {
+    const bool explained = has(device.overlays, Overlay::contested) || has(device.overlays, Overlay::maintenance);
+    if (is_flap(cause) && !explained) {
         device.penalty.add_disconnect(now);
-        if (device.penalty.tenths >= FlapPenalty::suppress_tenths) {
+        if (device.penalty.is_suppressed()) {
             device.overlays = with(device.overlays, Overlay::flapping);
         }
     }
@@ -311,6 +357,9 @@ void PartitionFold::lose_older_sessions(Turn& turn) {
         }
         const bool was_open = device.open;
         device.open = false;
+        if (was_open) {
+            devices_.detail(number).session_ended = header.received;
+        }
         if (device.state == PresenceState::online || (device.state == PresenceState::unknown && was_open)) {
             lose_session(number, Cause::gateway_lost, header.received, 0);
         }
@@ -322,9 +371,7 @@ void PartitionFold::lose_sessions(Turn& turn, Slot lost, std::int64_t silent_ms)
         DeviceState& device = devices_.state(number);
         if (device.state == PresenceState::online && device.clock == lost) {
             mark_changed(number).detected_in_ms = silent_ms;
-            device.state = PresenceState::unknown;
-            device.cause = Cause::gateway_lost;
-            device.since = turn.record.header.received;
+            change_state(number, PresenceState::unknown, Cause::gateway_lost, turn.record.header.received);
         }
     }
 }
@@ -405,12 +452,19 @@ void PartitionFold::expire_sessions(Turn& turn) {
 
 void PartitionFold::schedule_overlay(DeviceNumber number) {
     DeviceState& device = devices_.state(number);
+    const DeviceDetail& detail = devices_.detail(number);
     std::int64_t deadline = INT64_MAX;
     if (has(device.overlays, Overlay::sleeping) && device.state == PresenceState::offline) {
         deadline = device.sleep_until_ms;
     }
     if (has(device.overlays, Overlay::flapping)) {
         deadline = std::min(deadline, device.penalty.released_at_ms());
+        if (detail.steady_offline != (device.state == PresenceState::offline)) {
+            deadline = std::min(deadline, detail.state_began_ms + steady_after_ms);
+        }
+    }
+    if (has(device.overlays, Overlay::contested)) {
+        deadline = std::min(deadline, detail.contest.released_at_ms());
     }
     if (deadline == INT64_MAX) {
         return;
@@ -443,6 +497,19 @@ void PartitionFold::expire_overlay(DeviceNumber number) {
         mark_changed(number);
         device.penalty.decay_to(clocks_.elapsed_ms());
         device.overlays = without(device.overlays, Overlay::flapping);
+    }
+    DeviceDetail& detail = devices_.detail(number);
+    const bool is_offline = device.state == PresenceState::offline;
+    if (has(device.overlays, Overlay::flapping) && detail.steady_offline != is_offline &&
+        overlay_wheel_.is_due(DeadlineWheel::bucket_of(detail.state_began_ms + steady_after_ms))) {
+        mark_changed(number);
+        detail.steady_offline = is_offline;
+    }
+    if (has(device.overlays, Overlay::contested) &&
+        overlay_wheel_.is_due(DeadlineWheel::bucket_of(detail.contest.released_at_ms()))) {
+        mark_changed(number);
+        detail.contest.decay_to(clocks_.elapsed_ms());
+        device.overlays = without(device.overlays, Overlay::contested);
     }
     schedule_overlay(number);
 }

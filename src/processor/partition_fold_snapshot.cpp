@@ -5,7 +5,7 @@ namespace muster {
 namespace {
 
 constexpr std::string_view magic = "MUSTFOLD";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 
 void encode_attributes(ByteWriter& out, const InternedAttributes& attributes) {
     out.number(attributes.region);
@@ -33,7 +33,7 @@ bool decode_attributes(ByteReader& in, std::size_t names, InternedAttributes& at
 std::uint8_t flags_of(const DeviceState& device, const DeviceDetail& detail) {
     return static_cast<std::uint8_t>((device.open ? 1U : 0U) | (device.published ? 2U : 0U) |
                                      (device.farewell ? 4U : 0U) | (device.counted ? 8U : 0U) |
-                                     (detail.has_operator_attributes ? 16U : 0U));
+                                     (detail.has_operator_attributes ? 16U : 0U) | (detail.steady_offline ? 32U : 0U));
 }
 
 tl::unexpected<Error> corrupt(std::string_view text) {
@@ -43,7 +43,8 @@ tl::unexpected<Error> corrupt(std::string_view text) {
 }  // namespace
 
 // Layout, little-endian: magic, u32 version, i32 partition, i64 next offset, i64 elapsed time of the last region
-// reports, gateways (GatewayClocks), u32 names and each as text, regions (RegionTable), u32 devices and each
+// reports, gateways (GatewayClocks), u32 names and each as text, regions (RegionTable), policy as u32
+// bytes and its JSON, u32 devices and each
 // (encode_device), u32 CRC-32C of all before. Devices stand in the order of their numbers, which is part of the state.
 // What follows from the rest (counts, wheels, indexes) is not in it.
 
@@ -62,6 +63,9 @@ std::string PartitionFold::snapshot() const {
         out.text(names_.at(name));
     }
     regions_.encode(out);
+    const std::string policy = to_json(policy_);
+    out.number(static_cast<std::uint32_t>(policy.size()));
+    out.raw(policy);
     out.number(devices_.size());
     for (DeviceNumber number = 0; number < devices_.size(); ++number) {
         encode_device(out, number);
@@ -92,7 +96,13 @@ void PartitionFold::encode_device(ByteWriter& out, DeviceNumber number) const {
     out.number(flags_of(device, detail));
     out.number(detail.protocol);
     out.number(detail.disconnects);
-    out.number(to_epoch_ms(detail.first_seen));
+    out.number(detail.take_overs);
+    for (const Timestamp time : {detail.first_seen, detail.session_began, detail.session_ended, detail.will}) {
+        out.number(to_epoch_ms(time));
+    }
+    out.number(detail.state_began_ms);
+    out.number(detail.contest.tenths);
+    out.number(detail.contest.at_ms);
     out.text(detail.client_address);
     encode_attributes(out, detail.declared);
     if (detail.has_operator_attributes) {
@@ -135,6 +145,9 @@ Result<void> PartitionFold::decode(std::string_view bytes) {
     if (auto regions = regions_.decode(in); !regions) {
         return regions;
     }
+    if (auto policy = decode_policy(in); !policy) {
+        return policy;
+    }
     overlay_wheel_ = DeadlineWheel(clocks_.elapsed_ms());
     const auto count = in.number<std::uint32_t>();
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -159,6 +172,18 @@ Result<void> PartitionFold::decode_names(ByteReader& in) {
             return corrupt("snapshot has a gateway without a name");
         }
     }
+    return {};
+}
+
+/// Which windows are open follows from the partition's time; their devices say themselves that they are in one.
+Result<void> PartitionFold::decode_policy(ByteReader& in) {
+    const std::string_view text = in.raw(in.number<std::uint32_t>());
+    auto policy = parse_fleet_policy(text);
+    if (!in.ok() || !policy) {
+        return corrupt("snapshot has a policy that cannot be");
+    }
+    policy_ = std::move(*policy);
+    settle_windows();
     return {};
 }
 
@@ -195,9 +220,16 @@ Result<void> PartitionFold::decode_device(ByteReader& in) {
     device.farewell = (flags & 4U) != 0;
     device.counted = (flags & 8U) != 0;
     detail.has_operator_attributes = (flags & 16U) != 0;
+    detail.steady_offline = (flags & 32U) != 0;
     detail.protocol = in.number<std::uint32_t>();
     detail.disconnects = in.number<std::uint32_t>();
-    detail.first_seen = from_epoch_ms(in.number<std::int64_t>());
+    detail.take_overs = in.number<std::uint32_t>();
+    for (Timestamp* time : {&detail.first_seen, &detail.session_began, &detail.session_ended, &detail.will}) {
+        *time = from_epoch_ms(in.number<std::int64_t>());
+    }
+    detail.state_began_ms = in.number<std::int64_t>();
+    detail.contest.tenths = in.number<std::uint32_t>();
+    detail.contest.at_ms = in.number<std::int64_t>();
     detail.client_address = in.text();
     bool sound = decode_attributes(in, names_.size(), detail.declared);
     if (detail.has_operator_attributes) {
@@ -213,8 +245,7 @@ Result<void> PartitionFold::decode_device(ByteReader& in) {
     FoldOutput ignored;
     settle_attributes(number, ignored);
     if (device.counted) {
-        const DevicePlace& place = detail.place;
-        regions_.add(place.region, contribution_of(device.state, device.overlays, place.latitude, place.longitude));
+        count_in(number);
     }
     schedule_session(number);
     schedule_overlay(number);

@@ -19,6 +19,7 @@ Result<ProcessorTopics> open_topics(Bus& bus) {
         {{.name = std::string(bus_topics::events)}, &events},
         {{.name = std::string(bus_topics::status), .cleanup = Cleanup::compacted}, &topics.status},
         {{.name = std::string(bus_topics::regions), .cleanup = Cleanup::compacted}, &topics.regions},
+        {{.name = std::string(bus_topics::checkpoints), .cleanup = Cleanup::compacted}, &topics.checkpoints},
         {{.name = std::string(bus_topics::messages), .retention = std::chrono::hours(1)}, &topics.messages},
     };
     for (const auto& [spec, id] : specs) {

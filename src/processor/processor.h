@@ -23,9 +23,11 @@ struct ProcessorOptions {
     Millis gateway_grace{60'000};      ///< and until its sessions count as offline
     Millis checkpoint_interval{5000};  ///< of partition time: what is replayed after a kill
     std::size_t checkpoint_devices =
-        50'000;                           ///< in one checkpoint, and at least one partition: the others have their turn
-    std::size_t threads = 1;              ///< 1 to 64; the partitions are shared out
-    std::size_t poll_records_max = 5000;  ///< a batch: bounds what is in memory between bus and stores
+        50'000;  ///< in one checkpoint, and at least one partition: the others have their turn
+    Millis bus_checkpoint_interval{60'000};  ///< of partition time: how often a partition's snapshot goes to the bus,
+                                             ///< for a processor whose disk is new
+    std::size_t threads = 1;                 ///< 1 to 64; the partitions are shared out
+    std::size_t poll_records_max = 5000;     ///< a batch: bounds what is in memory between bus and stores
     std::size_t producer_queue_bytes_max = 32U << 20U;
     Millis idle{100};   ///< longest wait for records
     Millis retry{200};  ///< between attempts when a store or the bus says no
@@ -48,6 +50,9 @@ class ProcessorWorker;
 /// so far is made durable first, then the fold's snapshot, then the offset: a kill at any instant is a replay whose
 /// outputs are those of before, with the same offsets. While a store or the bus fails it waits and repeats the same
 /// step.
+///
+/// A processor whose disk is new takes each partition's newest snapshot from muster.checkpoints and replays from there;
+/// a status store that is new is filled from muster.status first.
 class Processor final {
  public:
     /// Opens its topics. Everything passed outlives the role. `clock` serves metrics and waiting, never a verdict.

@@ -5,9 +5,6 @@
 namespace muster {
 namespace {
 
-constexpr std::array<std::string_view, 9> kind_names{"",     "telemetry", "connect", "disconnect", "will",
-                                                     "tick", "status",    "ping",    "attributes"};
-
 const std::vector<double> detection_buckets{0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60};
 const std::vector<double> checkpoint_buckets{0.001, 0.005, 0.02, 0.1, 0.5, 2, 10};
 
@@ -26,6 +23,11 @@ ProcessorMetrics::ProcessorMetrics(MetricRegistry& registry)
       retries(registry.counter("muster_processor_retries_total", "Attempts that a store or the bus refused")),
       damaged_snapshots(registry.counter("muster_processor_damaged_snapshots_total",
                                          "Snapshots that could not be restored; the partition was replayed instead")),
+      bus_checkpoints(registry.counter("muster_processor_bus_checkpoints_total", "Snapshots written to the bus")),
+      bus_restores(registry.counter("muster_processor_bus_restores_total",
+                                    "Partitions restored from the bus, because the disk had no snapshot")),
+      bad_documents(registry.counter("muster_processor_bad_documents_total",
+                                     "Records of muster.status that could not be read while filling a status store")),
       checkpoint_seconds(
           registry.histogram("muster_processor_checkpoint_seconds", "Time that a checkpoint took", checkpoint_buckets)),
       lag(registry.gauge("muster_processor_lag_records", "Durable records not yet folded")),
@@ -33,7 +35,7 @@ ProcessorMetrics::ProcessorMetrics(MetricRegistry& registry)
       partition_time(registry.gauge("muster_processor_partition_time_seconds", "Newest time of a partition")) {
     for (std::size_t kind = 1; kind < kinds; ++kind) {
         records_[kind] = &registry.counter("muster_processor_records_total", "Records folded",
-                                           {{"kind", std::string(kind_names[kind])}});
+                                           {{"kind", std::string(name_of(static_cast<EventKind>(kind)))}});
     }
     for (std::size_t i = 0; i < refusals; ++i) {
         const auto refusal = static_cast<Refusal>(i);
@@ -46,7 +48,7 @@ ProcessorMetrics::ProcessorMetrics(MetricRegistry& registry)
     }
     for (std::size_t i = 1; i < causes; ++i) {
         detection_[i] = &registry.histogram(
-            "muster_detection_seconds", "From the record of a transition, at its gateway, to the status store",
+            "muster_processor_visible_seconds", "From the record of a transition, at its gateway, to the status store",
             detection_buckets, {{"cause", std::string(name_of(static_cast<Cause>(i)))}});
     }
 }

@@ -23,13 +23,16 @@ class ProcessorMetrics final {
     Counter& checkpoints;
     Counter& retries;
     Counter& damaged_snapshots;
+    Counter& bus_checkpoints;
+    Counter& bus_restores;
+    Counter& bad_documents;
     Histogram& checkpoint_seconds;
     Gauge& lag;
     Gauge& devices;
     Gauge& partition_time;
 
  private:
-    static constexpr std::size_t kinds = static_cast<std::size_t>(EventKind::attributes) + 1;
+    static constexpr std::size_t kinds = fleet_event_kinds;
     static constexpr std::size_t causes = static_cast<std::size_t>(Cause::admin) + 1;
 
     std::array<Counter*, kinds> records_{};

@@ -13,6 +13,7 @@ namespace muster {
 namespace {
 
 constexpr Millis drain_timeout{10'000};
+constexpr std::size_t refill_documents = 1000;  ///< applied at a time
 
 std::uint64_t bytes_of(const ConsumerRecord& record) {
     return record.key.size() + record.value.size();
@@ -21,7 +22,7 @@ std::uint64_t bytes_of(const ConsumerRecord& record) {
 }  // namespace
 
 ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
-    : options_(options), places_(places) {}
+    : options_(options), places_(places), checkpoint_topic_(places.bus) {}
 
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
@@ -232,11 +233,42 @@ Result<void> ProcessorWorker::save(Partition partition, Assigned& assigned) {
     if (next == assigned.saved_offset) {
         return {};
     }
-    if (auto written = write_snapshot_file(snapshot_path(partition), assigned.fold->snapshot()); !written) {
+    const std::string snapshot = assigned.fold->snapshot();
+    if (auto written = write_snapshot_file(snapshot_path(partition), snapshot); !written) {
         return written;
     }
     assigned.saved_offset = next;
+    if (assigned.fold->partition_time() - assigned.on_bus_at >= options_.bus_checkpoint_interval) {
+        if (auto saved = save_on_bus(partition, assigned, snapshot); !saved) {
+            return saved;
+        }
+    }
     return consumer_->commit(bus_topics::events, partition, next);
+}
+
+Result<void> ProcessorWorker::save_on_bus(Partition partition, Assigned& assigned, std::string_view snapshot) {
+    if (!assigned.place) {
+        const auto found = checkpoint_topic_.read(partition);
+        if (found && *found) {
+            assigned.place = (*found)->place;
+        }
+    }
+    const std::uint32_t place = assigned.place ? 1 - *assigned.place : 0;
+    auto written = CheckpointTopic::write(
+        partition, place, snapshot,
+        [&](const ProducerRecord& record) { return send(places_.topics.checkpoints, record); },
+        [&] { return producer_->drain(drain_timeout); });
+    if (!written) {
+        return written;
+    }
+    assigned.place = place;
+    assigned.on_bus_at = assigned.fold->partition_time();
+    places_.metrics.bus_checkpoints.Increment();
+    return write_snapshot_file(place_path(partition), std::to_string(place));
+}
+
+std::string ProcessorWorker::place_path(Partition partition) const {
+    return fmt::format("{}/partition-{:05}.place", options_.data_directory, partition);
 }
 
 std::string ProcessorWorker::snapshot_path(Partition partition) const {
@@ -254,6 +286,19 @@ FoldOptions ProcessorWorker::fold_options(Partition partition) const {
 
 std::optional<Offset> ProcessorWorker::on_assigned(std::string_view, Partition partition) {
     Assigned assigned;
+    if (restore_file(partition, assigned) || restore_from_bus(partition, assigned)) {
+        refill_status(partition, *assigned.fold);
+    } else {
+        // Not the committed offset: without its state the rest of the partition would mean something else.
+        assigned.fold = std::make_unique<PartitionFold>(fold_options(partition));
+    }
+    assigned.saved_offset = assigned.fold->next_offset();
+    const Offset start = assigned.saved_offset;
+    partitions_.insert_or_assign(partition, std::move(assigned));
+    return start;
+}
+
+bool ProcessorWorker::restore_file(Partition partition, Assigned& assigned) {
     auto bytes = read_snapshot_file(snapshot_path(partition));
     if (bytes && *bytes) {
         auto restored = PartitionFold::restore(fold_options(partition), **bytes);
@@ -265,19 +310,76 @@ std::optional<Offset> ProcessorWorker::on_assigned(std::string_view, Partition p
     }
     if (!bytes) {
         places_.metrics.damaged_snapshots.Increment();
-        spdlog::warn(
-            "processor: partition {} is folded anew from the start of the bus, because its snapshot {} cannot be used: "
-            "{}",
-            partition, snapshot_path(partition), bytes.error().message());
+        spdlog::warn("processor: the snapshot {} of partition {} cannot be used: {}", snapshot_path(partition),
+                     partition, bytes.error().message());
     }
-    if (assigned.fold == nullptr) {
-        // Not the committed offset: without its state the rest of the partition would mean something else.
-        assigned.fold = std::make_unique<PartitionFold>(fold_options(partition));
+    const auto place = read_snapshot_file(place_path(partition));
+    if (place && *place && (**place == "0" || **place == "1")) {
+        assigned.place = **place == "1" ? 1 : 0;
     }
-    assigned.saved_offset = assigned.fold->next_offset();
-    const Offset start = assigned.saved_offset;
-    partitions_.insert_or_assign(partition, std::move(assigned));
-    return start;
+    return assigned.fold != nullptr;
+}
+
+/// The disk is new, or what was on it is damaged.
+bool ProcessorWorker::restore_from_bus(Partition partition, Assigned& assigned) {
+    auto found = checkpoint_topic_.read(partition);
+    Result<std::unique_ptr<PartitionFold>> restored = fail(ErrorCode::not_found, "there is none");
+    if (!found) {
+        restored = tl::unexpected(found.error());
+    } else if (*found) {
+        assigned.place = (*found)->place;
+        restored = PartitionFold::restore(fold_options(partition), (*found)->snapshot);
+    }
+    if (restored) {
+        assigned.fold = std::move(*restored);
+        places_.metrics.bus_restores.Increment();
+        spdlog::info("processor: partition {} goes on from its checkpoint on the bus, at offset {}", partition,
+                     assigned.fold->next_offset());
+        return true;
+    }
+    if (restored.error().code != ErrorCode::not_found) {
+        places_.metrics.damaged_snapshots.Increment();
+        spdlog::warn("processor: partition {} is folded anew from the start of the bus: {}", partition,
+                     restored.error().message());
+    }
+    return false;
+}
+
+/// A status store that has never heard of a device that the fold knows is new: what it is to hold is on muster.status.
+/// What it holds already, or will be told again, has the same offsets and changes nothing.
+void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fold) {
+    if (fold.devices() == 0) {
+        return;
+    }
+    const auto known = places_.status.get(fold.first_device());
+    if (!known || *known) {
+        return;
+    }
+    std::vector<StatusDocument> documents;
+    const auto apply = [&] {
+        const bool done =
+            documents.empty() || repeat("fill the status", [&] { return places_.status.apply(documents, {}); });
+        documents.clear();
+        return done;
+    };
+    const auto read = checkpoint_topic_.read_all(bus_topics::status, partition, [&](const ConsumerRecord& record) {
+        if (record.tombstone) {
+            return;
+        }
+        auto document = parse_status_document(record.value);
+        if (!document) {
+            places_.metrics.bad_documents.Increment();
+            return;
+        }
+        documents.push_back(std::move(*document));
+        if (documents.size() == refill_documents) {
+            (void)apply();
+        }
+    });
+    (void)apply();
+    if (!read) {
+        complain("read muster.status", read.error());
+    }
 }
 
 void ProcessorWorker::on_revoked(std::string_view, Partition partition) {

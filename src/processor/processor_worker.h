@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "bus/bus.h"
+#include "processor/checkpoint_topic.h"
 #include "processor/partition_fold.h"
 #include "processor/processor.h"
 #include "processor/processor_metrics.h"
@@ -23,6 +24,7 @@ struct ProcessorTopics {
     TopicId status = 0;
     TopicId regions = 0;
     TopicId messages = 0;
+    TopicId checkpoints = 0;
 };
 
 /// What the workers of a processor share; all of it outlives them.
@@ -55,7 +57,9 @@ class ProcessorWorker final : public RebalanceListener {
  private:
     struct Assigned {
         std::unique_ptr<PartitionFold> fold;
-        Offset saved_offset = 0;  ///< of the snapshot file
+        Offset saved_offset = 0;             ///< of the snapshot file
+        Timestamp on_bus_at{};               ///< partition time of the snapshot on the bus
+        std::optional<std::uint32_t> place;  ///< of it on muster.checkpoints; unset: not looked yet, or there is none
     };
 
     void run();
@@ -70,7 +74,13 @@ class ProcessorWorker final : public RebalanceListener {
     void checkpoint(std::size_t devices_max);
     [[nodiscard]] Result<void> make_outputs_durable();
     [[nodiscard]] Result<void> save(Partition partition, Assigned& assigned);
+    [[nodiscard]] Result<void> save_on_bus(Partition partition, Assigned& assigned, std::string_view snapshot);
+    [[nodiscard]] bool restore_file(Partition partition, Assigned& assigned);
+    [[nodiscard]] bool restore_from_bus(Partition partition, Assigned& assigned);
+    void refill_status(Partition partition, const PartitionFold& fold);
     [[nodiscard]] std::string snapshot_path(Partition partition) const;
+    /// A file of one digit: which place on muster.checkpoints holds this partition's snapshot.
+    [[nodiscard]] std::string place_path(Partition partition) const;
     [[nodiscard]] FoldOptions fold_options(Partition partition) const;
 
     /// Repeats a step until it succeeds. False when the role is stopped first: the batch is given up.
@@ -85,6 +95,7 @@ class ProcessorWorker final : public RebalanceListener {
     ProcessorPlaces places_;
     std::unique_ptr<Producer> producer_;
     std::unique_ptr<Consumer> consumer_;
+    CheckpointTopic checkpoint_topic_;
     std::map<Partition, Assigned> partitions_;
     Partition next_to_save_ = 0;   ///< checkpoints go round
     Timestamp checkpointed_at_{};  ///< partition time

@@ -6,7 +6,8 @@
 namespace muster {
 namespace {
 
-constexpr std::uint8_t device_version = 1;
+constexpr std::uint8_t device_version = 2;
+constexpr std::uint8_t device_version_without_evidence = 1;
 constexpr std::size_t text_bytes_max = 255;
 constexpr std::size_t checksum_bytes = sizeof(std::uint32_t);
 
@@ -22,6 +23,41 @@ std::string read_text(ByteReader& reader) {
 
 Timestamp read_time(ByteReader& reader) {
     return from_epoch_ms(reader.number<std::int64_t>());
+}
+
+void write_evidence(ByteWriter& writer, const DeviceStatus& device) {
+    const PresenceEvidence& evidence = device.document.evidence;
+    for (const Timestamp time :
+         {device.last_ping, device.last_published, evidence.session_began, evidence.session_ended, evidence.will}) {
+        writer.number(to_epoch_ms(time));
+    }
+    writer.number(evidence.timeout_s);
+    writer.number(evidence.sleep_s);
+    writer.number(evidence.take_overs);
+    writer.real(evidence.contest);
+    writer.number(static_cast<std::uint8_t>(evidence.timeout_rule));
+    writer.number(static_cast<std::uint8_t>((evidence.farewell ? 1U : 0U) | (evidence.steady_offline ? 2U : 0U)));
+    write_text(writer, evidence.maintenance);
+}
+
+/// False: a rule that is not known.
+bool read_evidence(ByteReader& reader, DeviceStatus& device) {
+    PresenceEvidence& evidence = device.document.evidence;
+    for (Timestamp* time : {&device.last_ping, &device.last_published, &evidence.session_began, &evidence.session_ended,
+                            &evidence.will}) {
+        *time = read_time(reader);
+    }
+    evidence.timeout_s = reader.number<std::uint32_t>();
+    evidence.sleep_s = reader.number<std::uint32_t>();
+    evidence.take_overs = reader.number<std::uint32_t>();
+    evidence.contest = reader.real();
+    const auto rule = reader.number<std::uint8_t>();
+    const auto flags = reader.number<std::uint8_t>();
+    evidence.timeout_rule = static_cast<TimeoutRule>(rule);
+    evidence.farewell = (flags & 1U) != 0;
+    evidence.steady_offline = (flags & 2U) != 0;
+    evidence.maintenance = read_text(reader);
+    return rule <= static_cast<std::uint8_t>(TimeoutRule::device);
 }
 
 }  // namespace
@@ -59,6 +95,7 @@ void encode_device(const DeviceStatus& device, std::string& out) {
         write_text(writer, name);
         writer.real(value);
     }
+    write_evidence(writer, device);
     writer.number(crc32c(std::string_view(out).substr(begin)));
 }
 
@@ -72,7 +109,8 @@ Result<DeviceStatus> decode_device(std::string_view id, std::string_view bytes) 
         return fail(ErrorCode::corrupt, "device status fails its checksum");
     }
     ByteReader reader(body);
-    if (reader.number<std::uint8_t>() != device_version) {
+    const auto version = reader.number<std::uint8_t>();
+    if (version != device_version && version != device_version_without_evidence) {
         return fail(ErrorCode::malformed, "device status of an unknown version");
     }
     DeviceStatus device;
@@ -114,6 +152,9 @@ Result<DeviceStatus> decode_device(std::string_view id, std::string_view bytes) 
         std::string name = read_text(reader);
         const double value = reader.real();
         device.metrics.emplace_back(std::move(name), value);
+    }
+    if (version == device_version && !read_evidence(reader, device)) {
+        return fail(ErrorCode::malformed, "device status with an unknown rule");
     }
     if (!reader.ok() || !reader.at_end()) {
         return fail(ErrorCode::malformed, "device status of the wrong length");

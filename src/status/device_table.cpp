@@ -25,7 +25,10 @@ DeviceTable::Device& DeviceTable::add(std::string_view id) {
 }
 
 RegionCounts DeviceTable::contribution(const Device& device) const {
-    return contribution_of(device.state, device.overlays, device.latitude, device.longitude);
+    if (is_canary(device.id())) {
+        return {};
+    }
+    return contribution_of({device.state, device.overlays, device.steady_offline, device.latitude, device.longitude});
 }
 
 void DeviceTable::note_changed(Device& device, Index index) {
@@ -84,6 +87,37 @@ void DeviceTable::fill(Device& device, const StatusDocument& document) {
     device.previous = document.previous;
     device.cause = document.cause;
     device.overlays = document.overlays;
+    fill_evidence(device, document.evidence);
+}
+
+void DeviceTable::fill_evidence(Device& device, const PresenceEvidence& evidence) {
+    device.session_began = evidence.session_began;
+    device.session_ended = evidence.session_ended;
+    device.will = evidence.will;
+    device.timeout_s = evidence.timeout_s;
+    device.timeout_rule = evidence.timeout_rule;
+    device.sleep_s = evidence.sleep_s;
+    device.take_overs = evidence.take_overs;
+    device.contest = static_cast<float>(evidence.contest);
+    device.farewell = evidence.farewell;
+    device.steady_offline = evidence.steady_offline;
+    texts_.replace(device.maintenance, evidence.maintenance);
+}
+
+PresenceEvidence DeviceTable::evidence_of(const Device& device) const {
+    PresenceEvidence evidence;
+    evidence.session_began = device.session_began;
+    evidence.session_ended = device.session_ended;
+    evidence.will = device.will;
+    evidence.timeout_s = device.timeout_s;
+    evidence.timeout_rule = device.timeout_rule;
+    evidence.sleep_s = device.sleep_s;
+    evidence.take_overs = device.take_overs;
+    evidence.contest = device.contest;
+    evidence.farewell = device.farewell;
+    evidence.steady_offline = device.steady_offline;
+    evidence.maintenance = texts_.text(device.maintenance);
+    return evidence;
 }
 
 bool DeviceTable::touch(const StatusTouch& touch) {
@@ -93,6 +127,11 @@ bool DeviceTable::touch(const StatusTouch& touch) {
     }
     Device& device = devices_[index];
     device.last_seen = std::max(device.last_seen, touch.last_seen);
+    if (touch.kind == EventKind::ping) {
+        device.last_ping = std::max(device.last_ping, touch.last_seen);
+    } else if (touch.kind != EventKind::connect) {
+        device.last_published = std::max(device.last_published, touch.last_seen);
+    }
     // A sample that comes late is history, not the latest.
     if (touch.telemetry_time != Timestamp{} && touch.telemetry_time >= device.telemetry_time) {
         device.telemetry_time = touch.telemetry_time;
@@ -127,6 +166,8 @@ void DeviceTable::restore(const DeviceStatus& stored) {
     fill(device, stored.document);
     device.last_seen = stored.last_seen;
     device.telemetry_time = stored.telemetry_time;
+    device.last_ping = stored.last_ping;
+    device.last_published = stored.last_published;
     for (const auto& [name, value] : stored.metrics) {
         device.metrics.push_back({texts_.acquire(name), value});
     }
@@ -166,7 +207,10 @@ DeviceStatus DeviceTable::status(Index index) const {
     document.attributes.latitude = device.latitude;
     document.attributes.longitude = device.longitude;
     document.attributes.heartbeat_timeout_s = device.heartbeat_timeout_s;
+    document.evidence = evidence_of(device);
     document.offset = device.offset;
+    result.last_ping = device.last_ping;
+    result.last_published = device.last_published;
     result.last_seen = device.last_seen;
     result.telemetry_time = device.telemetry_time;
     for (const Metric& metric : device.metrics) {
@@ -199,6 +243,9 @@ void DeviceTable::order() {
 
 bool DeviceTable::matches(const Device& device, const Matcher& matcher) const {
     const DeviceFilter& filter = matcher.filter;
+    if (is_canary(device.id()) && !is_canary(filter.id_prefix)) {
+        return false;
+    }
     return (!filter.state || device.state == *filter.state) &&
            (!filter.overlay || has(device.overlays, *filter.overlay)) &&
            (filter.model.empty() || device.model == matcher.model) &&

@@ -14,7 +14,7 @@
 
 namespace muster {
 
-/// Every device's status in memory, about 350 B each: found by id, listed in id order, counted by region. Devices are
+/// Every device's status in memory, about 420 B each: found by id, listed in id order, counted by region. Devices are
 /// only ever added. Owned by the embedded status store, which also does the locking.
 class DeviceTable final {
  public:
@@ -65,6 +65,11 @@ class DeviceTable final {
         Timestamp last_seen{};
         Timestamp telemetry_time{};
         Timestamp first_seen{};
+        Timestamp last_ping{};
+        Timestamp last_published{};
+        Timestamp session_began{};
+        Timestamp session_ended{};
+        Timestamp will{};
         SessionEpoch epoch = 0;
         Incarnation incarnation = 0;
         std::int64_t detected_in_ms = 0;
@@ -74,19 +79,27 @@ class DeviceTable final {
         double longitude = 0;
         std::uint32_t disconnects = 0;
         std::uint32_t heartbeat_timeout_s = 0;
+        std::uint32_t timeout_s = 0;
+        std::uint32_t sleep_s = 0;
+        std::uint32_t take_overs = 0;
+        float contest = 0;
         RegionTree::Number region = RegionTree::fleet;
         TextPool::Number gateway = 0;
         TextPool::Number protocol = 0;
         TextPool::Number model = 0;
         TextPool::Number firmware = 0;
         TextPool::Number carrier = 0;
+        TextPool::Number maintenance = 0;
         std::uint16_t keep_alive_s = 0;
         std::uint8_t id_bytes = 0;
         PresenceState state = PresenceState::never_seen;
         PresenceState previous = PresenceState::never_seen;
         Cause cause = Cause::none;
         Overlays overlays = 0;
-        bool changed = false;
+        TimeoutRule timeout_rule = TimeoutRule::fleet;
+        bool farewell : 1 = false;
+        bool steady_offline : 1 = false;
+        bool changed : 1 = false;
 
         [[nodiscard]] std::string_view id() const { return std::string_view(id_and_address).substr(0, id_bytes); }
         [[nodiscard]] std::string_view address() const { return std::string_view(id_and_address).substr(id_bytes); }
@@ -114,6 +127,8 @@ class DeviceTable final {
     [[nodiscard]] Device* find(std::string_view id);
     Device& add(std::string_view id);
     void fill(Device& device, const StatusDocument& document);
+    void fill_evidence(Device& device, const PresenceEvidence& evidence);
+    [[nodiscard]] PresenceEvidence evidence_of(const Device& device) const;
     [[nodiscard]] RegionCounts contribution(const Device& device) const;
     void merge_metrics(Device& device, const StatusTouch& touch);
     void note_changed(Device& device, Index index);

@@ -13,6 +13,7 @@
 #include "base/function_ref.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "contract/event.h"
 #include "contract/region_counts.h"
 #include "contract/status_document.h"
 
@@ -29,6 +30,8 @@ struct DeviceStatus {
     StatusDocument document;
     Timestamp last_seen{};
     Timestamp telemetry_time{};  ///< epoch 0 = none yet
+    Timestamp last_ping{};       ///< when a ping was received; epoch 0 = none yet
+    Timestamp last_published{};  ///< when its telemetry or status was received; epoch 0 = none yet
     LatestMetrics metrics;
 };
 
@@ -38,6 +41,7 @@ struct StatusTouch {
     Timestamp last_seen{};
     Timestamp telemetry_time{};  ///< epoch 0 = not telemetry
     std::span<const std::pair<std::string_view, double>> metrics;
+    EventKind kind = EventKind::telemetry;  ///< of the record
 };
 
 struct DeviceFilter {
@@ -45,7 +49,7 @@ struct DeviceFilter {
     std::optional<Overlay> overlay;
     std::string region;  ///< this region and everything below; empty = all
     std::string model;
-    std::string id_prefix;
+    std::string id_prefix;  ///< canaries are among the devices only when this asks for them
 };
 
 struct DevicePage {

@@ -51,14 +51,16 @@ class Server:
         self.process = None
         self.mqtt_listen = "127.0.0.1:0"
         self.http_listen = "127.0.0.1:0"
+        self.program_options = ()  # those that stand before the command
 
     def start(self):
         endpoints = self.data_dir / "endpoints.json"
         endpoints.unlink(missing_ok=True)
+        canaries = [] if "--canaries" in self.options else ["--canaries", "0"]
         with open(self.data_dir.parent / f"{self.data_dir.name}.log", "ab") as log:
             self.process = subprocess.Popen(
-                [MUSTER, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
-                 "--http-listen", self.http_listen, *self.options],
+                [MUSTER, *self.program_options, "serve", "--data-dir", str(self.data_dir), "--mqtt-listen", self.mqtt_listen,
+                 "--http-listen", self.http_listen, *canaries, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: endpoints.exists() or self.process.poll() is not None, "muster serve to be ready")
         if self.process.poll() is not None:
@@ -109,6 +111,11 @@ class Server:
 
     def get(self, path):
         return self.request("GET", path)
+
+    def metric(self, name, label=""):
+        """The sum of a metric over all its labels that contain `label`."""
+        lines = [line for line in self.get("/metrics").splitlines() if line.startswith((name + "{", name + " "))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if label in line)
 
     def device(self, device_id):
         """The device's page, or None while nobody knows it."""

@@ -2,8 +2,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
+
 #include "contract/bus_topics.h"
+#include "processor/checkpoint_topic.h"
+#include "processor/partition_fold.h"
 #include "processor/processor.h"
+#include "processor/snapshot_file.h"
 #include "role_fixture.h"
 
 namespace muster::sim {
@@ -53,6 +58,25 @@ struct ProcessorRole : RoleFixture {
         }
     }
 
+    [[nodiscard]] std::string saved_snapshot(Partition partition) const {
+        const auto bytes =
+            read_snapshot_file(fmt::format("{}/partition-{:05}.fold", options.data_directory, partition));
+        return bytes && *bytes ? **bytes : std::string();
+    }
+    /// Of a fold that was given every record of the partition, one after the other.
+    [[nodiscard]] std::string unkilled_snapshot(Partition partition) {
+        FoldOptions fold_options;
+        fold_options.partition = partition;
+        PartitionFold fold(fold_options);
+        FoldOutput out;
+        CheckpointTopic reader(*bus);
+        const auto read = reader.read_all(bus_topics::events, partition, [&](const ConsumerRecord& record) {
+            fold.apply(record.header(event_header_name), record.key, record.value, record.offset, out);
+        });
+        EXPECT_TRUE(read);
+        return fold.snapshot();
+    }
+
     TopicId events = 0;
     std::uint64_t ticks = 0;
     ProcessorOptions options;
@@ -93,7 +117,8 @@ TEST_F(ProcessorRole, writes_what_follows_from_the_records_to_the_stores_and_the
     EXPECT_EQ(processor->progress().newest, now);
     const std::string rendered = metrics.render();
     EXPECT_NE(rendered.find("muster_processor_records_total{kind=\"telemetry\"} 1"), std::string::npos) << rendered;
-    EXPECT_NE(rendered.find("muster_detection_seconds_count{cause=\"client_disconnect\"} 1"), std::string::npos);
+    EXPECT_NE(rendered.find("muster_processor_visible_seconds_count{cause=\"client_disconnect\"} 1"),
+              std::string::npos);
 }
 
 TEST_F(ProcessorRole, goes_on_from_its_snapshots_after_a_restart) {
@@ -158,7 +183,8 @@ TEST_F(ProcessorRole, a_batch_that_was_never_handed_over_is_folded_again_with_th
     EXPECT_EQ(stores.samples_["d/battery"].size(), 1U) << "the sample handed over twice is one sample";
 }
 
-TEST_F(ProcessorRole, folds_a_partition_anew_when_its_snapshot_is_damaged) {
+TEST_F(ProcessorRole, folds_a_partition_anew_when_its_snapshot_is_damaged_and_the_bus_has_none) {
+    options.bus_checkpoint_interval = std::chrono::hours(24 * 366 * 100);
     start();
     write(EventKind::connect, "d", 1);
     tick(1);
@@ -174,6 +200,68 @@ TEST_F(ProcessorRole, folds_a_partition_anew_when_its_snapshot_is_damaged) {
     ASSERT_TRUE(stores.wait_for_state("d", offline));
     EXPECT_EQ(stores.documents_["d"].disconnects, 1U);
     EXPECT_NE(metrics.render().find("muster_processor_damaged_snapshots_total 4"), std::string::npos);
+}
+
+// G9
+TEST_F(ProcessorRole, on_a_new_disk_goes_on_from_the_bus_and_ends_as_one_that_was_never_killed) {
+    options.bus_checkpoint_interval = Millis(0);
+    start();
+    write(EventKind::connect, "d", 1, R"({"address":"192.0.2.7:1","protocol":"3.1.1"})");
+    write(EventKind::telemetry, "d", 1, R"({"battery":80})");
+    tick(12);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", online));
+    processor.reset();
+    std::filesystem::remove_all(options.data_directory);
+
+    write(EventKind::will, "d", 1, "OFFLINE");
+    tick(3);
+    send_durably();
+    start();
+    ASSERT_TRUE(stores.wait_for_state("d", offline));
+    ASSERT_TRUE(stores.wait([&](RecordingStores&) { return processor->progress().newest == now; }));
+    processor->stop();
+    EXPECT_EQ(processor->progress().records, 1U + 3 * partitions) << "only what came after the checkpoint";
+    EXPECT_NE(metrics.render().find("muster_processor_bus_restores_total 4"), std::string::npos);
+    for (Partition partition = 0; partition < partitions; ++partition) {
+        EXPECT_TRUE(saved_snapshot(partition) == unkilled_snapshot(partition)) << "partition " << partition;
+    }
+}
+
+TEST_F(ProcessorRole, fills_a_new_status_store_from_the_bus) {
+    start();
+    write(EventKind::connect, "d", 1);
+    write(EventKind::connect, "e", 1);
+    tick(2);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", online));
+    ASSERT_TRUE(stores.wait_for_state("e", online));
+    processor.reset();
+    stores.documents_.clear();
+    start();
+    EXPECT_TRUE(stores.wait_for_state("d", online)) << "no record has come since";
+    EXPECT_TRUE(stores.wait_for_state("e", online));
+}
+
+TEST_F(ProcessorRole, a_checkpoint_on_the_bus_that_was_cut_short_leaves_the_older_one) {
+    const TopicId topic = open(bus_topics::checkpoints, TopicSpec::Cleanup::compacted);
+    const auto drain = [&] { return producer->drain(patience); };
+    int left = 1000;
+    const auto send_some = [&](const ProducerRecord& record) {
+        return left-- > 0 && producer->send(topic, record, 0).has_value();
+    };
+    const std::string older(CheckpointTopic::piece_bytes + 5, 'a');
+    ASSERT_TRUE(CheckpointTopic::write(1, 0, older, send_some, drain));
+    left = 1;
+    EXPECT_FALSE(CheckpointTopic::write(1, 1, std::string(CheckpointTopic::piece_bytes + 7, 'b'), send_some, drain));
+    send_durably();
+    CheckpointTopic reader(*bus);
+    const auto found = reader.read(1);
+    ASSERT_TRUE(found);
+    ASSERT_TRUE(*found);
+    EXPECT_EQ((*found)->place, 0U);
+    EXPECT_TRUE((*found)->snapshot == older);
+    EXPECT_FALSE(*reader.read(2)) << "another partition has none";
 }
 
 TEST_F(ProcessorRole, shares_its_partitions_among_threads) {

@@ -145,8 +145,22 @@ FoldOptions short_times() {
     return options;
 }
 
-/// A world's records with births, sleeps, operators' words and garbage among them, and long quiet times in which
-/// overlays end.
+/// A policy with a window about now and a timeout for the model.
+std::string policy_at(Timestamp now, Random& random) {
+    FleetPolicy policy;
+    policy.version = 1 + random.below(50);
+    if (random.chance(0.7)) {
+        const Timestamp from = now + Millis(static_cast<std::int64_t>(random.below(6000))) - Millis(3000);
+        policy.maintenance = {{"w", {random.chance(0.5) ? "in" : "fr", "", {}}, from, from + Millis(4000), "", ""}};
+    }
+    if (random.chance(0.5)) {
+        policy.heartbeat_timeouts_s = {{"m1", 5}};
+    }
+    return to_json(policy);
+}
+
+/// A world's records with births, policies, sleeps, operators' words and garbage among them, and long quiet times in
+/// which overlays end.
 std::vector<WrittenRecord> varied_records(std::uint64_t seed) {
     WorldRules rules;
     rules.devices_max = 12;
@@ -176,6 +190,10 @@ std::vector<WrittenRecord> varied_records(std::uint64_t seed) {
             record.value = "{broken";
         } else if (dice == 12) {
             record.value = R"([{"ts":1,"a":1},{"b":{"c":2},"d":3.5}])";
+        } else if (dice == 13) {
+            record.header.kind = EventKind::policy;
+            record.device.clear();
+            record.value = policy_at(record.header.received, random);
         }
     }
     if (seed % 4 == 0) {

@@ -4,8 +4,8 @@ import { useLive, useTopic } from '../live/context';
 import { mergeIncidents } from '../live/reducer';
 import { ApiError, change, get } from './client';
 import type {
-  Command, CommandRequest, Device, DeviceFacts, DevicePage, Fleet, FleetSeries, History, Incident, JsonObject, Regions,
-  RegionSeries, Shadow, Transition,
+  Command, CommandRequest, Device, DeviceFacts, DevicePage, Explanation, Fleet, FleetSeries, History, Incident, JsonObject,
+  PastFleet, Regions, RegionSeries, Shadow, Transition,
 } from './types';
 
 // One hook a resource. What the live stream carries is taken from it while it is open; the REST answer is the first
@@ -41,6 +41,18 @@ export function useFleet() {
     refetchInterval: useFallback(),
   });
   return { ...query, data: newer(live, query.data) };
+}
+
+/** The fleet at a time that has passed; null asks nothing. What was does not change. */
+export function usePastFleet(at: number | null) {
+  return useQuery({
+    queryKey: ['fleet', 'at', at],
+    queryFn: ({ signal }) => get<PastFleet>('/api/v1/fleet', { at }, signal),
+    enabled: at !== null,
+    staleTime: Infinity,
+    gcTime: 60_000,
+    placeholderData: keepPreviousData,
+  });
 }
 
 export function useRegions() {
@@ -139,6 +151,16 @@ export function useDevice(id: string) {
     refetchInterval: useFallback(),
   });
   return { ...query, data: live ?? query.data };
+}
+
+/** Why the device is what it is; asked again whenever its state may have changed, and while it is looked at. */
+export function useExplanation(id: string) {
+  return useQuery({
+    queryKey: ['device', id, 'explain'],
+    queryFn: ({ signal }) => get<Explanation>(`${devicePath(id)}/explain`, {}, signal),
+    refetchInterval: useRefetch(10_000),
+    placeholderData: keepPreviousData,
+  });
 }
 
 /** The change travels through the pipeline like any record; the stream, or the fallback, brings it back. */

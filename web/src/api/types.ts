@@ -4,14 +4,15 @@
 export const states = ['online', 'offline', 'unknown', 'never_seen'] as const;
 export type State = (typeof states)[number];
 
-export const overlays = ['flapping', 'sleeping', 'maintenance'] as const;
+export const countedOverlays = ['flapping', 'sleeping', 'maintenance'] as const;
+export const overlays = [...countedOverlays, 'contested'] as const;
 export type Overlay = (typeof overlays)[number];
 
 /** Why a device is in its state; one word of the server's list. */
 export type Cause = string;
 
 /** total = the sum of the four states; overlays count across the states. */
-export type Counts = Record<'total' | State | Overlay, number>;
+export type Counts = Record<'total' | State | (typeof countedOverlays)[number], number>;
 
 export interface Gateway {
   name: string;
@@ -32,6 +33,15 @@ export interface Fleet {
   incidents_open: number;
   version: string;
   started: number;
+}
+
+/** The fleet as it was. */
+export interface PastFleet {
+  time: number;
+  /** The earliest time that can be asked for. */
+  history_from: number | null;
+  counts: Counts;
+  regions: { region: string; counts: Counts; offline_share: number }[];
 }
 
 export interface FleetPoint {
@@ -118,14 +128,20 @@ export interface DevicePage {
   matched: number | null;
 }
 
-/** [time, average, least, greatest]; a null average is a gap. */
-export type HistoryPoint = [number, number | null, number | null, number | null];
+/** A null average is a gap. */
+export type HistoryPoint = [
+  time: number, average: number | null, least: number | null, greatest: number | null, samples?: number, completeness?: number,
+];
 
 export interface History {
   from: number;
   to: number;
   resolution: string;
-  series: { metric: string; unit: string; points: HistoryPoint[] }[];
+  /** Width of a point's bucket; 0: every point is a sample. */
+  step_ms: number;
+  /** Left out because they cannot be read: the series have holes that are not the device's. */
+  damaged_chunks: number;
+  series: { metric: string; unit: string; completeness: number; points: HistoryPoint[] }[];
 }
 
 export interface Transition {
@@ -134,9 +150,29 @@ export interface Transition {
   cause: Cause;
   epoch: number;
   gateway: string;
+  region: string;
   overlays: Overlay[];
   detected_in_ms: number | null;
   session_s: number | null;
+}
+
+/** One thing that a verdict rests on: a sentence, and the same for a program. */
+export interface Evidence {
+  kind: string;
+  time: number | null;
+  text: string;
+  fields: { [key: string]: Json };
+}
+
+export interface Explanation {
+  id: string;
+  time: number;
+  state: State;
+  cause: Cause;
+  since: number;
+  detected_in_ms: number;
+  verdict: string;
+  evidence: Evidence[];
 }
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

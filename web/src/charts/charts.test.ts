@@ -7,16 +7,22 @@ import { thinned } from './Sparkline';
 import { histogram, ticks, timelineOf } from './spans';
 
 describe('points of a chart', () => {
-  const even: HistoryPoint[] = [0, 10, 20, 30].map((time) => [time * 1000, time, time - 1, time + 1]);
+  const even: HistoryPoint[] = [0, 10, 20, 30].map((time) => [time * 1000, time, time - 1, time + 1, 1, 1]);
 
   test('become columns in seconds', () => expect(columnsOf(even)).toMatchObject({ times: [0, 10, 20, 30], average: [0, 10, 20, 30], least: [-1, 9, 19, 29] }));
 
   test('have a break where samples are missing', () =>
-    expect(columnsOf([...even, [90_000, 5, 5, 5]]).average).toEqual([0, 10, 20, 30, null, 5]));
+    expect(columnsOf([...even, [90_000, 5, 5, 5, 1, 1]]).average).toEqual([0, 10, 20, 30, null, 5]));
 
-  test('keep a gap that the server marks', () => expect(columnsOf([[0, 1, 1, 1], [1000, null, null, null]]).average).toEqual([1, null]));
-  test('one point is no gap', () => expect(columnsOf([[0, 1, 1, 1]]).average).toEqual([1]));
-  test('the latest value is the last that there is', () => expect(latest([[0, 7, 7, 7], [1, null, null, null]])).toBe(7));
+  test('have a break where one bucket is absent', () => {
+    const buckets: HistoryPoint[] = [0, 60, 120, 240].map((time) => [time * 1000, 1, 1, 1, 30, 1]);
+    expect(columnsOf(buckets, 60_000).average).toEqual([1, 1, 1, null, 1]);
+    expect(columnsOf(buckets, 10_000).average).toEqual([1, 1, 1, 1]);
+  });
+
+  test('keep a gap that the server marks', () => expect(columnsOf([[0, 1, 1, 1, 1, 1], [1000, null, null, null, 0, 0]]).average).toEqual([1, null]));
+  test('one point is no gap', () => expect(columnsOf([[0, 1, 1, 1, 1, 1]]).average).toEqual([1]));
+  test('the latest value is the last that there is', () => expect(latest([[0, 7, 7, 7, 1, 1], [1, null, null, null, 0, 0]])).toBe(7));
 });
 
 describe('a timeline', () => {

@@ -16,10 +16,15 @@ function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-/** The points as columns (times in seconds), with a break put in wherever samples are missing. */
-export function columnsOf(points: HistoryPoint[]): Columns {
+/**
+ * The points as columns (times in seconds), with a break put in wherever samples are missing: where the points are further apart
+ * than usual, and, for points that are buckets `step_ms` wide, where one is absent between them.
+ */
+export function columnsOf(points: HistoryPoint[], step_ms = 0): Columns {
   const distances = points.slice(1).map(([time], index) => time - (points[index]?.[0] ?? time));
-  const gap_ms = median(distances) * gapFactor;
+  const usual_ms = median(distances);
+  // Buckets as narrow as the device's interval have neighbours, and one that is missing is a gap.
+  const gap_ms = step_ms > 0 && usual_ms <= step_ms ? step_ms * 1.5 : usual_ms * gapFactor;
   const columns: Columns = { times: [], average: [], least: [], greatest: [] };
   const push = (time: number, ...[average, least, greatest]: (number | null)[]) => {
     columns.times.push(time / 1000);

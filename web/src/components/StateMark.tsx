@@ -2,7 +2,7 @@ import type { Overlay, State } from '../api/types';
 import { overlayWord, stateWord } from '../format/words';
 
 // Status = shape + colour + word, never colour alone:
-// ● online  ■ offline  ◆ flapping  ◌ unknown  ○ never seen  ☾ sleeping  ▲ maintenance
+// ● online  ■ offline  ◆ flapping  ◌ unknown  ○ never seen  ☾ sleeping  ▲ maintenance  ✕ contested
 
 export type Mark = State | Overlay;
 
@@ -16,6 +16,7 @@ const shapes: Record<Mark, React.ReactNode> = {
   never_seen: <circle cx="5" cy="5" r="3.7" className="fill-none stroke-unknown" strokeWidth="1.4" />,
   sleeping: <path d="M6.5.8A4.4 4.4 0 1 0 9.3 7 3.8 3.8 0 0 1 6.5.8Z" className="fill-accent" />,
   maintenance: <path d="M5 .8 9.6 9.2H.4Z" className="fill-accent" />,
+  contested: <path d="M1.5 1.5 8.5 8.5M8.5 1.5 1.5 8.5" className="fill-none stroke-warn" strokeWidth="2" strokeLinecap="round" />,
 };
 
 export function Shape({ of, size = 9 }: { of: Mark; size?: number }) {
@@ -34,6 +35,7 @@ const textColour: Record<Mark, string> = {
   never_seen: 'text-unknown',
   sleeping: 'text-accent',
   maintenance: 'text-accent',
+  contested: 'text-warn',
 };
 
 const softColour: Record<Mark, string> = {
@@ -44,6 +46,7 @@ const softColour: Record<Mark, string> = {
   never_seen: 'bg-unknown-soft',
   sleeping: 'bg-accent-soft',
   maintenance: 'bg-accent-soft',
+  contested: 'bg-warn-soft',
 };
 
 /** Shape and word in a row of a table; healthy is quiet. */

@@ -11,6 +11,7 @@ export const overlayWord: Record<Overlay, string> = {
   flapping: 'Flapping',
   sleeping: 'Sleeping',
   maintenance: 'Maintenance',
+  contested: 'Contested id',
 };
 
 const causeWords: Record<string, string> = {

@@ -23,7 +23,7 @@ function Row({ of, count, total }: { of: Mark; count: number; total: number }) {
 /** What a mark stands for. */
 export function RegionCard({ region }: { region: Region }) {
   const { counts } = region;
-  const shown: Mark[] = (['offline', 'unknown', 'never_seen', 'flapping', 'sleeping', 'maintenance'] as const).filter((mark) => counts[mark] > 0);
+  const shown: Exclude<Mark, 'contested'>[] = (['offline', 'unknown', 'never_seen', 'flapping', 'sleeping', 'maintenance'] as const).filter((mark) => counts[mark] > 0);
   return (
     <div className="w-56 rounded-panel border border-line bg-panel p-3" style={{ boxShadow: 'var(--pop)' }}>
       <div className="mb-2 flex items-baseline gap-2">

@@ -66,7 +66,7 @@ function Filters({ filter, counts, regions, onChange }: { filter: DeviceFilter; 
           <legend className="cap mb-1 px-2">And also</legend>
           <ul>
             {overlays.map((overlay) => (
-              <Choice key={overlay} mark={overlay} count={counts?.[overlay]} chosen={filter.overlay === overlay} onClick={() => onChange(toggled(filter, 'overlay', overlay))} />
+              <Choice key={overlay} mark={overlay} count={overlay === 'contested' ? undefined : counts?.[overlay]} chosen={filter.overlay === overlay} onClick={() => onChange(toggled(filter, 'overlay', overlay))} />
             ))}
           </ul>
         </fieldset>

@@ -1,5 +1,6 @@
 import { useFleet } from '../api/queries';
 import { Empty } from '../components/States';
+import { FleetAt } from './overview/FleetAt';
 import { HealthStrip } from './overview/HealthStrip';
 import { IncidentsPanel } from './overview/IncidentsPanel';
 import { LiveChanges } from './overview/LiveChanges';
@@ -33,6 +34,7 @@ export function Overview() {
         <RegionHeat />
         <LiveChanges />
       </div>
+      {!empty && <FleetAt />}
     </div>
   );
 }

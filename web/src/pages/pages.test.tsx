@@ -42,6 +42,32 @@ describe('overview', () => {
     expect(await screen.findByText('Connect your first device')).toBeTruthy();
   });
 
+  test('shows the fleet as it was where the slider is put', async () => {
+    const { requests } = renderPage('/', {
+      '/api/v1/fleet': (url: URL) => (url.searchParams.has('at') ? fixture.pastFleet() : fixture.fleet()),
+    });
+    const panel = await screen.findByRole('region', { name: 'Fleet at' });
+    expect(requests.some(({ url }) => url.searchParams.has('at'))).toBe(false);
+    fireEvent.change(within(panel).getByRole('slider', { name: 'Time' }), { target: { value: '0.5' } });
+    expect(await within(panel).findByText('90.00%')).toBeTruthy();
+    expect(within(panel).getByText('· +60 online since')).toBeTruthy();
+    expect(within(panel).getByRole('link', { name: 'in/karnataka 60.0%' })).toBeTruthy();
+    const asked = requests.filter(({ url }) => url.searchParams.has('at'));
+    expect(asked).toHaveLength(1);
+    const back_ms = Date.now() - Number(asked[0]?.url.searchParams.get('at'));
+    expect(Math.abs(back_ms - 43_200_000)).toBeLessThan(60_000);
+  });
+
+  test('says how far back the presence history reaches', async () => {
+    renderPage('/', {
+      '/api/v1/fleet': (url: URL) =>
+        url.searchParams.has('at') ? problem(404, 'Not found', 'the presence history does not reach back so far: it begins at 2026-03-14T00:00:00Z') : fixture.fleet(),
+    });
+    const panel = await screen.findByRole('region', { name: 'Fleet at' });
+    fireEvent.change(within(panel).getByRole('slider', { name: 'Time' }), { target: { value: '0' } });
+    expect((await within(panel).findByRole('alert')).textContent).toContain('it begins at 2026-03-14');
+  });
+
   test('shows what failed and lets one ask again', async () => {
     let broken = true;
     renderPage('/', { '/api/v1/fleet': () => (broken ? problem(503, 'Not ready', 'The store is restoring') : fixture.fleet()) });
@@ -91,6 +117,16 @@ describe('device', () => {
     expect(await screen.findByText('Succeeded')).toBeTruthy();
     expect(await screen.findByText('1 key waiting for the device')).toBeTruthy();
     expect(await screen.findByRole('table')).toBeTruthy();
+  });
+
+  test('says why the device is what it is, and shows the evidence when asked', async () => {
+    renderPage(deviceAddress);
+    expect(await screen.findByText(/because it connected/)).toBeTruthy();
+    expect(screen.queryByText('It is damped as flapping.')).toBeNull();
+    fireEvent.click(screen.getByRole('button', { name: 'Show the evidence' }));
+    expect(await screen.findByText('The last sign of life came 4 s ago: a message.')).toBeTruthy();
+    expect(screen.getByText('It is damped as flapping.')).toBeTruthy();
+    expect(screen.queryByText('It went online.')).toBeNull();
   });
 
   test('sends a command after it was confirmed', async () => {

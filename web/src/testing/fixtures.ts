@@ -1,4 +1,4 @@
-import type { Change, Command, Counts, Device, Fleet, Incident, Region, Shadow, Transition } from '../api/types';
+import type { Change, Command, Counts, Device, Explanation, Fleet, Incident, PastFleet, Region, Shadow, Transition } from '../api/types';
 
 // One of each of the API's shapes, with values that tests look for.
 
@@ -20,6 +20,14 @@ export const fleet = (part: Partial<Fleet> = {}): Fleet => ({
   incidents_open: 1,
   version: '0.1.0',
   started: time - 7_200_000,
+  ...part,
+});
+
+export const pastFleet = (part: Partial<PastFleet> = {}): PastFleet => ({
+  time: time - 3_600_000,
+  history_from: time - 86_400_000,
+  counts: counts({ online: 900, offline: 90 }),
+  regions: [{ region: 'in/karnataka', counts: counts({ total: 100, online: 40, offline: 60 }), offline_share: 0.6 }],
   ...part,
 });
 
@@ -64,7 +72,23 @@ export const device = (part: Partial<Device> = {}): Device => ({
 });
 
 export const transition = (at: number, state: Transition['state'], part: Partial<Transition> = {}): Transition => ({
-  time: at, state, cause: state === 'online' ? 'connect' : 'will', epoch: 1, gateway: 'gw-1', overlays: [], detected_in_ms: 120, session_s: null, ...part,
+  time: at, state, cause: state === 'online' ? 'connect' : 'will', epoch: 1, gateway: 'gw-1', region: '', overlays: [], detected_in_ms: 120, session_s: null, ...part,
+});
+
+export const explanation = (part: Partial<Explanation> = {}): Explanation => ({
+  id: 'ka-0417-88240c',
+  time,
+  state: 'online',
+  cause: 'connect',
+  since: time - 60_000,
+  detected_in_ms: 0,
+  verdict: 'Online since 12:00:00 UTC (1 min 0 s ago), because it connected.',
+  evidence: [
+    { kind: 'last_packet', time: time - 4000, text: 'The last sign of life came 4 s ago: a message.', fields: { of: 'message' } },
+    { kind: 'damping', time: null, text: 'It is damped as flapping.', fields: { flapping: true, penalty: 3120 } },
+    { kind: 'transition', time: time - 60_000, text: 'It went online.', fields: { state: 'online' } },
+  ],
+  ...part,
 });
 
 export const shadow = (part: Partial<Shadow> = {}): Shadow => ({

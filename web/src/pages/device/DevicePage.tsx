@@ -8,6 +8,7 @@ import { CommandsPanel } from './CommandsPanel';
 import { ConnectionPanel } from './ConnectionPanel';
 import { DeviceHeader } from './DeviceHeader';
 import { EventsPanel } from './EventsPanel';
+import { ExplainPanel } from './ExplainPanel';
 import { rangeOf, type RangeKey } from './ranges';
 import { ShadowPanel } from './ShadowPanel';
 import { TelemetryPanel } from './TelemetryPanel';
@@ -18,7 +19,9 @@ function useFollow(device: Device) {
   const first = useRef(true);
   const { id, state, since, epoch, shadow_version: version } = device;
   useEffect(() => {
-    if (!first.current) void queries.invalidateQueries({ queryKey: ['device', id, 'transitions'] });
+    if (first.current) return;
+    void queries.invalidateQueries({ queryKey: ['device', id, 'transitions'] });
+    void queries.invalidateQueries({ queryKey: ['device', id, 'explain'] });
   }, [queries, id, state, since, epoch]);
   useEffect(() => {
     if (!first.current) void queries.invalidateQueries({ queryKey: ['device', id, 'shadow'] });
@@ -34,6 +37,7 @@ function Device({ device }: { device: Device }) {
     <div className="flex flex-col gap-3">
       <DeviceHeader device={device} />
       <ConnectionPanel query={transitions} range={range} onRange={setRange} />
+      <ExplainPanel id={device.id} />
       <div className="grid items-start gap-3 wide:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
         <TelemetryPanel device={device} range={range} />
         <CommandsPanel id={device.id} />

@@ -8,19 +8,28 @@ import { TimeChart, type Tone } from '../../charts/TimeChart';
 import { Ago } from '../../components/Ago';
 import { Panel } from '../../components/Panel';
 import { Empty, Loaded } from '../../components/States';
-import { measure } from '../../format/number';
+import { measure, percent } from '../../format/number';
+import { duration } from '../../format/time';
 import { metricName, plural } from '../../format/words';
 import { rangeOf, type RangeKey } from './ranges';
 
 const resolutions: Record<string, string> = { raw: 'raw samples', '1m': '1 min average', '1h': '1 h average' };
 
-const resolutionWord = (resolution: string): string => `${resolutions[resolution] ?? resolution}, least–greatest band`;
+/** "1 min average, drawn as 15 min, least–greatest band". */
+function resolutionWord({ resolution, step_ms }: History): string {
+  const drawn = step_ms > 0 && !(resolution === '1m' && step_ms === 60_000) && !(resolution === '1h' && step_ms === 3_600_000);
+  return `${resolutions[resolution] ?? resolution}${drawn ? `, drawn by ${duration(step_ms)}` : ''}, least–greatest band`;
+}
+
+/** Below this a series' missing samples are told. */
+const complete = 0.995;
 
 /** One accent for data; no metric's colour means a state. */
 const tone: Tone = 'accent';
 
-function Metric({ series, from, to, now }: { series: History['series'][number]; from: number; to: number; now: number | undefined }) {
-  const columns = useMemo(() => columnsOf(series.points), [series.points]);
+function Metric({ series, history, now }: { series: History['series'][number]; history: History; now: number | undefined }) {
+  const { from, to, step_ms } = history;
+  const columns = useMemo(() => columnsOf(series.points, step_ms), [series.points, step_ms]);
   const value = now ?? latest(series.points);
   const name = metricName(series.metric);
   return (
@@ -28,6 +37,7 @@ function Metric({ series, from, to, now }: { series: History['series'][number]; 
       <div className="flex items-baseline justify-between gap-2">
         <h3 className="truncate font-medium" title={series.metric}>
           {name}
+          {series.completeness < complete && <span className="cap num ml-2 font-normal">{percent(series.completeness, 0)} of samples</span>}
         </h3>
         <p className="num text-[15px] font-semibold whitespace-nowrap">
           {value === null ? '—' : measure(value)}
@@ -63,7 +73,8 @@ export function TelemetryPanel({ device, range }: { device: Device; range: Range
       caption={
         data && (
           <>
-            {plural(data.series.length, 'metric')} · {resolutionWord(data.resolution)}
+            {plural(data.series.length, 'metric')} · {resolutionWord(data)}
+            {data.damaged_chunks > 0 && <> · {plural(data.damaged_chunks, 'block')} on disk cannot be read</>}
             {device.telemetry_time !== null && (
               <>
                 {' '}
@@ -84,7 +95,7 @@ export function TelemetryPanel({ device, range }: { device: Device; range: Range
           ) : (
             <div className="fades grid desk:grid-cols-2">
               {shown.series.map((series) => (
-                <Metric key={series.metric} series={series} from={shown.from} to={shown.to} now={device.metrics[series.metric]} />
+                <Metric key={series.metric} series={series} history={shown} now={device.metrics[series.metric]} />
               ))}
             </div>
           )

@@ -1,8 +1,8 @@
 import { Link } from '@tanstack/react-router';
 import { TrendingDown, TrendingUp } from 'lucide-react';
 import { useFleet, useFleetSeries, useIncidents } from '../../api/queries';
-import type { Fleet, FleetPoint, Overlay, State } from '../../api/types';
-import { overlays } from '../../api/types';
+import type { Fleet, FleetPoint, State } from '../../api/types';
+import { countedOverlays } from '../../api/types';
 import { Sparkline } from '../../charts/Sparkline';
 import { Ago } from '../../components/Ago';
 import { StateBar } from '../../components/StateBar';
@@ -48,7 +48,7 @@ function StateCount({ state, count, change, span }: { state: State; count: numbe
 }
 
 function OverlayCounts({ fleet }: { fleet: Fleet }) {
-  const present = overlays.filter((overlay: Overlay) => fleet.counts[overlay] > 0);
+  const present = countedOverlays.filter((overlay) => fleet.counts[overlay] > 0);
   if (present.length === 0) return null;
   return (
     <p className="cap num mt-2 flex flex-wrap items-center gap-x-3 gap-y-1">

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/result.h"
+#include "gateway/gateway_context.h"
+#include "gateway/session_codec.h"
+
+namespace muster {
+
+/// Brings back what the SessionStore has kept of a gateway's sessions: into the workers' tables and the subscription
+/// index, before the workers start. Used once, by the thread that starts the gateway. Bounded by sessions_kept_max and
+/// the limits of sessions; what is beyond, expired or damaged is counted and leaves the store.
+class SessionLoader final {
+ public:
+    SessionLoader(GatewayContext& context, const TimeBase& time, MetricRegistry& metrics);
+
+    /// The store cannot be read: an error for the administrator. Everything else is counted.
+    [[nodiscard]] Result<void> load();
+
+ private:
+    struct Counts {
+        std::size_t restored = 0;
+        std::size_t expired = 0;
+        std::size_t over_bound = 0;
+        std::size_t damaged = 0;    ///< also those of which only parts were left
+        std::size_t newer = 0;      ///< of a later version of Muster; they stay in the store
+        std::size_t messages = 0;   ///< restored
+        std::size_t lost_rows = 0;  ///< messages and subscriptions that were damaged or had no room
+    };
+
+    void restore(StoredSession&& stored);
+    [[nodiscard]] bool has_expired(const SessionDocument& document) const;
+    void restore_messages(const StoredSession& stored, const SessionDocument& document, Session& session);
+    void erase(const StoredSession& stored);
+    void erase_message(const StoredSession& stored, std::uint64_t number);
+    void store_erasures();
+    void show();
+
+    GatewayContext& context_;
+    const TimeBase time_;
+    MetricRegistry& metrics_;
+    Counts counts_;
+    std::vector<SessionChange> erasures_;
+};
+
+}  // namespace muster
