@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "net/descriptor.h"
+#include "net/digest.h"
 #include "net/test_certificates.h"
 #include "net/tls_stream.h"
 
@@ -80,6 +81,11 @@ class Tls : public ::testing::Test {
     TestAuthority authority;
     TestAuthority::Issued server_certificate = authority.issue_server();
 };
+
+TEST(Digest, is_the_one_of_the_websocket_standard) {
+    EXPECT_EQ(sha1_base64("dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"),
+              "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
 
 TEST_F(Tls, both_sides_know_each_other_and_talk) {
     Pair pair(server(), client(authority.issue({"meter-7", "URI:spiffe://muster/device/uri-7,DNS:dns-7"})));

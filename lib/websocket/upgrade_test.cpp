@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/digest.h"
-
 namespace muster::websocket {
 namespace {
 
@@ -13,7 +11,10 @@ using ::testing::StartsWith;
 
 ServerRules rules() {
     ServerRules rules;
-    rules.sha1_base64 = net::sha1_base64;
+    rules.sha1_base64 = [](std::string_view bytes) {  // RFC 6455 1.3
+        EXPECT_EQ(bytes, "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+        return std::string("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    };
     return rules;
 }
 

@@ -1,6 +1,7 @@
 #include <variant>
 
 #include "app/command_line.h"
+#include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/process.h"
 #include "app/serve.h"
@@ -14,6 +15,7 @@ struct Run {
     int operator()(const muster::SimulateOptions& options) const { return muster::run_simulator(options); }
     int operator()(const muster::HistoryExportOptions& options) const { return muster::run_history_export(options); }
     int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
+    int operator()(const muster::GatewayDrainOptions& options) const { return muster::run_gateway_drain(options); }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <deque>
 #include <optional>
 
+#include "base/function_ref.h"
 #include "base/time.h"
 #include "gateway/connection.h"
 
@@ -26,8 +27,11 @@ class HandshakeGate final {
     /// Whether a handshake may begin now; it must not overtake those who wait.
     [[nodiscard]] bool try_begin(Millis now) { return waiting_.empty() && take(now); }
     void wait_in_line(ConnectionRef ref) { waiting_.push_back(ref); }
-    /// The next in line, when it may begin now.
-    [[nodiscard]] std::optional<ConnectionRef> next(Millis now) {
+    /// The next in line, when it may begin now. Those who `still_waits` does not know any more take no token.
+    [[nodiscard]] std::optional<ConnectionRef> next(Millis now, FunctionRef<bool(ConnectionRef)> still_waits) {
+        while (!waiting_.empty() && !still_waits(waiting_.front())) {
+            waiting_.pop_front();
+        }
         if (waiting_.empty() || !take(now)) {
             return std::nullopt;
         }

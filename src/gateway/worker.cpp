@@ -11,31 +11,12 @@
 namespace muster {
 namespace {
 
-constexpr Millis accept_retry{100};
 constexpr Millis held_retry{10};
 constexpr Millis held_look_again{1000};
 constexpr int writes_per_turn = 16;
 constexpr std::size_t notes_per_turn = 1000;
 
 }  // namespace
-
-/// Tells the worker that connections wait; waits itself when there is no descriptor left.
-class Worker::Acceptor final : public net::IoHandler, public net::Timer {
- public:
-    Acceptor(Worker& worker, std::size_t new_number, Listener& new_listener, net::TcpListener new_socket)
-        : listener(new_listener),
-          socket(std::move(new_socket)),
-          number(static_cast<std::uint8_t>(new_number)),
-          worker_(worker) {}
-    Listener& listener;
-    net::TcpListener socket;
-    const std::uint8_t number;
-
- private:
-    void on_io(std::uint32_t) override { worker_.accept_all(*this); }
-    void on_timer() override { worker_.accept_all(*this); }
-    Worker& worker_;
-};
 
 class Worker::RetryTimer final : public net::Timer {
  public:
@@ -88,10 +69,12 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
       journal_(context, number, sessions_, *reactor_, tally_),
       courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_),
       service_(context, *this, sessions_, uplink_, courier_, journal_, *reactor_, tally_),
-      read_buffer_(context.options.limits.read_bytes) {
+      read_buffer_(context.options.limits.read_bytes),
+      connect_rate_(context.options.limits.connects_per_s_max / static_cast<double>(context.options.threads),
+                    reactor_->monotonic()) {
     for (std::size_t i = 0; i < context.listeners.size(); ++i) {
         Listener& listener = *context.listeners[i];
-        acceptors_.push_back(std::make_unique<Acceptor>(*this, i, listener, listener.take_socket(number)));
+        acceptors_.push_back(std::make_unique<Acceptor>(*this, context, tally_, i, listener.take_socket(number)));
     }
     courier_.serve(number, sessions_, journal_);
     reactor_->at_turn_end([this] { end_turn(); });
@@ -110,9 +93,7 @@ void Worker::start() {
             store_gate_->thread = std::this_thread::get_id();
         }
         for (const auto& acceptor : acceptors_) {
-            if (const auto watched = reactor_->add(acceptor->socket.fd(), *acceptor, net::io_readable); !watched) {
-                spdlog::error("gateway: {}", watched.error().message());
-            }
+            acceptor->start();
         }
         if (!restored_.empty()) {
             post([this] { note_restored(); });
@@ -137,63 +118,8 @@ void Worker::wake_for_mail() {
 
 // ---- accepting
 
-// Handshakes that wait are no reason to take in more of them: the kernel's queue is bounded, and so is ours.
-bool Worker::must_wait(const Acceptor& acceptor) const {
-    return acceptor.listener.options().has_tls() &&
-           handshakes_.waiting() >= context_.options.limits.handshakes_waiting_max;
-}
-
-void Worker::accept_all(Acceptor& acceptor) {
-    if (stopping_) {
-        return;
-    }
-    for (std::size_t i = 0; i < context_.options.limits.accepts_per_turn; ++i) {
-        if (must_wait(acceptor)) {
-            reactor_->timers().arm(acceptor, reactor_->monotonic() + accept_retry);
-            return;
-        }
-        net::Address peer;
-        Result<net::TcpSocket> socket = acceptor.socket.accept(peer);
-        if (socket) {
-            accept_one(acceptor.listener, acceptor.number, std::move(*socket), peer);
-            continue;
-        }
-        if (socket.error().code == ErrorCode::would_block) {
-            return;
-        }
-        tally_.accepts_refused.add();
-        std::uint64_t swallowed = 0;
-        if (socket.error().code != ErrorCode::closed && accept_log_.allow(reactor_->monotonic(), swallowed)) {
-            spdlog::warn("gateway: {} ({} more since the last time)", socket.error().message(), swallowed);
-        }
-        if (socket.error().code == ErrorCode::io) {
-            reactor_->timers().arm(acceptor, reactor_->monotonic() + accept_retry);
-            return;
-        }
-    }
-    // The rest in the next turn: those who are served are served in between.
-    post([this, &acceptor] { accept_all(acceptor); });
-}
-
-void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket,
-                        const net::Address& peer) {
-    if (context_.connections.load(std::memory_order_relaxed) >= context_.options.limits.connections_max ||
-        listener.connections.load(std::memory_order_relaxed) >= listener.options().connections_max) {
-        tally_.accepts_refused.add();
-        return;
-    }
-    if (listener.options().has_proxy_header && !listener.trusts_proxy(peer)) {
-        count_transport_failure(TransportFailure::proxy_untrusted);
-        return;
-    }
-    tally_.accepts.add();
-    context_.connections.fetch_add(1, std::memory_order_relaxed);
-    listener.connections.fetch_add(1, std::memory_order_relaxed);
-    Connection& connection = connections_.add(
-        std::make_unique<Connection>(std::move(socket),
-                                     listener.has_transport() ? std::make_unique<Transport>(listener) : nullptr,
-                                     listener_number, context_.options.limits.connection, reactor_->monotonic()),
-        *this);
+void Worker::take_in(std::unique_ptr<Connection> taken) {
+    Connection& connection = connections_.add(std::move(taken), *this);
     const ConnectionRef ref = connection.ref();
     reactor_->timers().arm(connection, connection.protocol().deadline());
     if (connection.transport() == nullptr) {
@@ -205,6 +131,14 @@ void Worker::accept_one(Listener& listener, std::uint8_t listener_number, net::T
     Connection* still_here = connections_.at(ref);
     if (still_here != nullptr && !still_here->is_ending()) {
         (void)watch(*still_here);
+    }
+}
+
+// It has said who it is, or has gone.
+void Worker::know(Connection& connection) {
+    if (connection.client_limits && connection.client_limits->stranger_of) {
+        context_.addresses.leave(*connection.client_limits->stranger_of);
+        connection.client_limits.reset();
     }
 }
 
@@ -289,63 +223,6 @@ void Worker::read_rest() {
     }
 }
 
-// A TLS handshake begins when it is its turn.
-bool Worker::may_read_transport(Connection& connection) {
-    Transport& transport = *connection.transport();
-    if (!transport.awaits_handshake()) {
-        return true;
-    }
-    if (connection.peer_ended) {
-        connection.end_later(Cause::connection_lost);  // it has waited long enough: no work for it
-        return false;
-    }
-    if (transport.is_in_line) {
-        return false;
-    }
-    if (handshakes_.try_begin(reactor_->monotonic())) {
-        begin_handshake(connection);
-        return true;
-    }
-    transport.is_in_line = true;
-    handshakes_.wait_in_line(connection.ref());
-    tally_.handshakes_deferred.add();
-    return false;
-}
-
-void Worker::begin_handshake(Connection& connection) {
-    tally_.handshakes.add();
-    connection.transport()->begin_handshake(connection.socket());
-    // The time it stood in line is not the client's.
-    connection.protocol().release(reactor_->monotonic());
-    reactor_->timers().arm(connection, connection.protocol().deadline());
-}
-
-void Worker::begin_waiting_handshakes() {
-    while (const std::optional<ConnectionRef> ref = handshakes_.next(reactor_->monotonic())) {
-        Connection* connection = connections_.at(*ref);
-        if (connection != nullptr && !connection->is_ending()) {
-            begin_handshake(*connection);
-            read(*connection);
-        }
-    }
-}
-
-Result<std::size_t> Worker::read_transport(Connection& connection) {
-    Transport& transport = *connection.transport();
-    const bool was_established = transport.tls() != nullptr && transport.tls()->is_established();
-    const Result<std::size_t> got = connection.read(read_buffer_);
-    if (!was_established && transport.tls() != nullptr && transport.tls()->is_established()) {
-        (transport.tls()->was_resumed() ? tally_.handshakes_resumed : tally_.handshakes_full).add();
-    }
-    if (!got && transport.failure() != TransportFailure::none) {
-        count_transport_failure(transport.failure());
-    }
-    if (transport.unsent_bytes() > 0) {
-        flush_later(connection);  // what it answers itself
-    }
-    return got;
-}
-
 // Null when the connection now belongs to another worker.
 Connection* Worker::receive(Connection& connection, std::string_view bytes) {
     PacketEvents events(service_, connection);
@@ -386,14 +263,34 @@ void Worker::adopt(std::unique_ptr<Connection> parcel) {
 
 // ---- sessions
 
+bool Worker::is_refused(Connection& connection) {
+    if (drain_) {
+        tally_.connects_refused.add();
+        connection.send_away(Cause::auth_error, drain_->reason(), drain_->server());
+        return true;
+    }
+    if (stopping_ || uplink_.is_short_of_room()) {
+        refuse(connection, mqtt::ReasonCode::server_busy);
+        return true;
+    }
+    const Millis now = reactor_->monotonic();
+    if (connect_rate_.admit(now)) {
+        return false;
+    }
+    tally_.connects_deferred.add();
+    refuse(connection, mqtt::ReasonCode::server_busy,
+           fmt::format("come back in {} s", connect_rate_.come_back_in(now).count()));
+    return true;
+}
+
 void Worker::claim(Connection& connection) {
+    know(connection);
     if (connection.transport() != nullptr && connection.transport()->is_revoked()) {
         tally_.revoked_closed.add();  // on its way between two workers, both of which had looked
         refuse(connection, mqtt::ReasonCode::not_authorized);
         return;
     }
-    if (stopping_ || uplink_.is_short_of_room()) {
-        refuse(connection, mqtt::ReasonCode::server_busy);
+    if (is_refused(connection)) {
         return;
     }
     if (connection.admission->role != Role::device) {
@@ -432,6 +329,11 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
         return;
     }
     reactor_->timers().arm(connection, connection.protocol().deadline());
+    const GatewayLimits& limits = context_.options.limits;
+    if (ClientRate::is_limited(limits) && connection.session->role != Role::fleet_operator) {
+        connection.client_limits = std::make_unique<ClientLimits>();
+        connection.client_limits->rate.emplace(limits, reactor_->monotonic());
+    }
     if (uplink_.pressure() == Uplink::Pressure::stop) {
         hold(connection, Connection::hold_bus);
         return;
@@ -442,9 +344,9 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     }
 }
 
-void Worker::refuse(Connection& connection, mqtt::ReasonCode reason) {
+void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why) {
     tally_.connects_refused.add();
-    connection.end_later(Cause::auth_error, reason);
+    connection.end_later(Cause::auth_error, reason, why);
 }
 
 void Worker::on_deadline(Connection& connection) {
@@ -468,6 +370,7 @@ void Worker::close(Connection& connection, Cause cause) {
     if (connection.is_closed()) {
         return;
     }
+    know(connection);
     connection.end_later(cause);
     (void)connection.flush();
     std::unique_ptr<Connection> owned = take(connection);  // close_socket() ends the watch
@@ -481,21 +384,6 @@ void Worker::close(Connection& connection, Cause cause) {
         tally_.closed_unknown.add();
     }
     connection.close_socket();
-}
-
-void Worker::count_transport_failure(TransportFailure failure) {
-    tally_.transport_failed[static_cast<std::size_t>(failure)].add();
-}
-
-void Worker::close_revoked() {
-    post([this] {
-        connections_.for_each([this](Connection& connection) {
-            if (connection.transport() != nullptr && connection.transport()->is_revoked() && !connection.is_ending()) {
-                tally_.revoked_closed.add();
-                connection.end_later(Cause::auth_error);
-            }
-        });
-    });
 }
 
 void Worker::count_protocol_error(const mqtt::ProtocolError& error) {
@@ -520,13 +408,17 @@ void Worker::hold(Connection& connection, Connection::Hold reason) {
     connection.holds |= reason;
 }
 
-bool Worker::still_holds(const Connection& connection) {
+bool Worker::still_holds(Connection& connection) {
     const AckQueue* answers = connection.session != nullptr ? connection.session->answers.get() : nullptr;
     if ((connection.holds & Connection::hold_bus) != 0 && uplink_.pressure() != Uplink::Pressure::none) {
         return true;
     }
     if ((connection.holds & Connection::hold_answers) != 0 && answers != nullptr &&
         answers->size() > context_.options.limits.unanswered_publishes_max / 2) {
+        return true;
+    }
+    if ((connection.holds & Connection::hold_rate) != 0 && connection.client_limits &&
+        connection.client_limits->rate->must_wait(reactor_->monotonic())) {
         return true;
     }
     return (connection.holds & Connection::hold_mailbox) != 0 && courier_.is_congested();
@@ -559,6 +451,16 @@ void Worker::retry_held() {
     }
     if (!held_.empty()) {
         reactor_->timers().arm(*retry_timer_, now + held_retry);
+    }
+}
+
+// ---- draining
+
+void Worker::drain(const DrainOrder& order) {
+    drain_.reset();
+    if (!order.undo && !stopping_) {
+        const double share = static_cast<double>(order.rate_per_s) / static_cast<double>(context_.workers.size());
+        drain_ = std::make_unique<Drain>(*reactor_, connections_, tally_, order, share);
     }
 }
 
@@ -744,9 +646,9 @@ void Worker::flush_output(Connection& connection) {
 
 void Worker::stop_in_thread() {
     stopping_ = true;
+    drain_.reset();
     for (const auto& acceptor : acceptors_) {
-        reactor_->remove(acceptor->socket.fd());
-        reactor_->timers().disarm(*acceptor);
+        acceptor->stop();
     }
     // Answers what is durable, so that a client knows what it need not send again.
     (void)uplink_.drain(context_.options.stop_timeout);

@@ -6,22 +6,23 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/acceptor.h"
 #include "gateway/connection_table.h"
 #include "gateway/courier.h"
+#include "gateway/drain.h"
 #include "gateway/gateway_context.h"
 #include "gateway/handshake_gate.h"
 #include "gateway/mailbox.h"
 #include "gateway/output_pool.h"
+#include "gateway/rate_limits.h"
 #include "gateway/session_journal.h"
 #include "gateway/session_service.h"
 #include "gateway/session_table.h"
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
-#include "net/tcp_listener.h"
 
 namespace muster {
 
@@ -51,10 +52,16 @@ class Worker final {
     [[nodiscard]] const Tally& tally() const { return tally_; }
 
     [[nodiscard]] net::Reactor& reactor() { return *reactor_; }
+    [[nodiscard]] std::size_t handshakes_waiting() const { return handshakes_.waiting(); }
+    void count_transport_failure(TransportFailure failure);
+    /// Serves it from now on.
+    void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
     /// Before start(): a session that the store has kept; it was connected when its gateway died.
     Session& restore(std::string_view key, Role role, bool was_connected);
+    /// Before the thread starts, when the session is whole: its client has been away for this long.
+    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -65,22 +72,20 @@ class Worker final {
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
-    void refuse(Connection& connection, mqtt::ReasonCode reason);
+    void refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why = {});
+    /// Sends its clients elsewhere, so many a second, and refuses new ones; or ends that.
+    void drain(const DrainOrder& order);
     /// Reads no more from it until the reason is gone.
     void hold(Connection& connection, Connection::Hold reason);
     void count_protocol_error(const mqtt::ProtocolError& error);
     void count_tick() { tally_.ticks.add(); }
 
  private:
-    class Acceptor;
     class RetryTimer;
     class HandshakeTimer;
     struct StoreGate;
 
-    void accept_all(Acceptor& acceptor);
-    void count_transport_failure(TransportFailure failure);
-    [[nodiscard]] bool must_wait(const Acceptor& acceptor) const;
-    void accept_one(Listener& listener, std::uint8_t listener_number, net::TcpSocket socket, const net::Address& peer);
+    void know(Connection& connection);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
     [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
@@ -93,6 +98,7 @@ class Worker final {
     Connection* receive(Connection& connection, std::string_view bytes);
     Connection* admit(Connection& connection);
     void hand_over(Connection& connection, std::size_t worker);
+    [[nodiscard]] bool is_refused(Connection& connection);
     void claim(Connection& connection);
     void on_claimed(ConnectionRef ref, const Result<SessionEpoch>& epoch);
     void begin_session(Connection& connection, SessionEpoch epoch);
@@ -100,7 +106,7 @@ class Worker final {
     void poll_deliveries();
     void collect_mail();
     void retry_held();
-    [[nodiscard]] bool still_holds(const Connection& connection);
+    [[nodiscard]] bool still_holds(Connection& connection);
     void read_rest();
 
     void store_sessions();
@@ -119,7 +125,7 @@ class Worker final {
     MetricRegistry& metrics_;
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
-    std::vector<std::unique_ptr<Acceptor>> acceptors_;  ///< by the listener's number
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::unique_ptr<RetryTimer> retry_timer_;
     HandshakeGate handshakes_;
     std::unique_ptr<HandshakeTimer> handshake_timer_;
@@ -143,7 +149,8 @@ class Worker final {
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};
-    LogLimit accept_log_;
+    ConnectRate connect_rate_;
+    std::unique_ptr<Drain> drain_;  ///< while an administrator wants it
     std::thread thread_;
     bool stopping_ = false;
 };

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""User memory and CPU of idle connections over each transport: the real `muster serve`, certificates from openssl.
+
+    python3 bench/run_transport_bench.py --muster build/release/src/app/muster --connections 2000 --rounds 3
+
+Per connection: growth of the server's anonymous memory (smaps_rollup), and its CPU time for accept, handshake, CONNECT.
+The server is started anew for each figure; rounds are interleaved; medians. Each connection is a session of its own
+without a device (an operator), so that presence and status, which outlive a connection, are not in the figure.
+"""
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import tempfile
+import time
+
+KINDS = ("mqtt", "mqtts 1.3", "mqtts 1.2", "ws", "wss 1.3")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def connect_packet(client_id, token):
+    def text(value):
+        return len(value).to_bytes(2, "big") + value.encode()
+    body = text("MQTT") + bytes([4, 0xC2, 0, 0]) + text(client_id) + text("operator") + text(token)
+    assert len(body) < 128
+    return bytes([0x10, len(body)]) + body
+
+
+def websocket_frame(payload):
+    return bytes([0x82, 0x80 | len(payload)]) + bytes(4) + payload if len(payload) < 126 else \
+        bytes([0x82, 0xFE]) + len(payload).to_bytes(2, "big") + bytes(4) + payload
+
+
+def memory(pid):
+    for line in open(f"/proc/{pid}/smaps_rollup"):
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no Anonymous in smaps_rollup")
+
+
+def cpu_s(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def make_certificates(folder):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7"]
+    openssl("req", "-x509", *new, "-subj", "/CN=Test CA", "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+    for name, added in (("localhost", ["-addext", "subjectAltName=IP:127.0.0.1"]), ("device", [])):
+        openssl("req", "-x509", "-config", "/dev/null", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key", *new,
+                "-subj", f"/CN={name}", "-addext", "basicConstraints=CA:FALSE", *added, "-keyout", f"{folder}/{name}.key",
+                "-out", f"{folder}/{name}.pem")
+
+
+def client_context(folder, version):
+    context = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+    context.load_cert_chain(f"{folder}/device.pem", f"{folder}/device.key")
+    if version == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def one_client(address, kind, context, packet):
+    link = socket.create_connection(address)
+    if context:
+        link = context.wrap_socket(link, server_hostname="127.0.0.1")
+    if kind.startswith("ws"):
+        link.sendall(b"GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
+                     b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
+        assert link.recv(4096).startswith(b"HTTP/1.1 101")
+        packet = websocket_frame(packet)
+    link.sendall(packet)
+    assert link.recv(16).endswith(b"\x20\x02\x00\x00"), "no CONNACK"
+    return link
+
+
+def measure(muster, folder, kind, connections):
+    """(bytes of user memory, microseconds of CPU), each of one connection."""
+    name = kind.split()[0]
+    data = pathlib.Path(folder) / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir()
+    server = subprocess.Popen(
+        [muster, "serve", "--data-dir", str(data), "--mqtt-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
+         "--canaries", "0", "--log-level", "warn", "--listen", "mqtts://127.0.0.1:0", "--listen", "ws://127.0.0.1:0",
+         "--listen", "wss://127.0.0.1:0", "--tls-cert", f"{folder}/localhost.pem", "--tls-key", f"{folder}/localhost.key",
+         "--tls-client-ca", f"{folder}/ca.pem"], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if (data / "endpoints.json").exists():
+                break
+            time.sleep(0.05)
+        urls = json.loads((data / "endpoints.json").read_text())["listeners"]
+        url = next(url for url in urls if url.startswith(f"{name}://"))
+        address = ("127.0.0.1", int(url.split(":")[2].split("/")[0]))
+        token = json.loads((data / "tokens.json").read_text())["operator"]
+        context = client_context(folder, kind.split()[1]) if " " in kind else None
+        warm = [one_client(address, kind, context, connect_packet(f"warm-{i}", token)) for i in range(100)]
+        time.sleep(2)
+        before = memory(server.pid), cpu_s(server.pid)
+        links = [one_client(address, kind, context, connect_packet(f"tool-{i}", token)) for i in range(connections)]
+        cpu = cpu_s(server.pid) - before[1]
+        time.sleep(2)
+        grown = memory(server.pid) - before[0]
+        for link in warm + links:
+            link.close()
+        return grown / connections, cpu / connections * 1e6
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--muster", required=True)
+    parser.add_argument("--connections", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder:
+        make_certificates(folder)
+        figures = {kind: [] for kind in KINDS}
+        for _ in range(options.rounds):
+            for kind in KINDS:
+                figures[kind].append(measure(options.muster, folder, kind, options.connections))
+        print("| transport | user bytes per idle connection | CPU, us per connect |\n| --- | ---: | ---: |")
+        for kind, results in figures.items():
+            print(f"| {kind} | {statistics.median(r[0] for r in results):,.0f} | "
+                  f"{statistics.median(r[1] for r in results):,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
