@@ -307,7 +307,7 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
         "Needs a running muster serve, which goes on serving; progress is on standard error.");
     add_common(exporting, to_export.data_directory, to_export.quiet);
     CLI::Option* csv = exporting->add_flag("--csv", to_export.csv, "CSV, a line a value");
-    exporting->add_flag("--ndjson", "NDJSON, a line a sample: the default")->excludes(csv);
+    exporting->add_flag("--ndjson")->description("NDJSON, a line a sample: the default")->excludes(csv);
     exporting->add_flag("--transitions", to_export.transitions, "Presence transitions instead of samples");
     CLI::Option* device = exporting->add_option("--device", to_export.device, "Of this device only");
     exporting->add_option("--region", to_export.region, "Of this region and everything below it")->excludes(device);
