@@ -169,7 +169,9 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         connect.keep_alive_s = options.keep_alive_s;
         if (!options.user.empty()) {
             connect.user_name = options.user;
-            connect.password = options.password;
+            if (!options.password.empty()) {
+                connect.password = options.password;
+            }
         }
         if (!options.will_topic.empty()) {
             connect.will = mqtt::Will{.topic = options.will_topic,
