@@ -193,7 +193,10 @@ TEST_F(Transports, a_device_over_tls_is_one_like_the_others) {
 TEST_F(Transports, much_goes_both_ways_over_each) {
     for (const std::string_view url : {"mqtts://127.0.0.1:0", "ws://127.0.0.1:0", "wss://127.0.0.1:0"}) {
         gateway.reset();
-        listen(url);
+        GatewayOptions options;  // all 60 come before the first is acknowledged
+        options.limits.session.queued_bytes_max = 8U << 20U;
+        options.limits.output_bytes_ceiling = 8U << 20U;
+        listen(url, options);
         const bool is_websocket = url.starts_with("ws");
         const bool is_tls = !url.starts_with("ws:");
         const auto client =
