@@ -35,12 +35,16 @@ class ClientWire final : public TestWire {
     }
     Result<std::size_t> read(const net::TcpSocket& socket, std::span<char> into) override {
         (void)send(socket);
+        if (!payload_.empty()) {
+            return hand_out(into);
+        }
         const Result<std::size_t> got = tls ? tls->read(into) : socket.read(into);
         if (!got || !options_.has_websocket) {
             return got;
         }
         in_.append(into.data(), *got);
-        return unwrap(into);
+        unwrap();
+        return hand_out(into);
     }
     Result<std::size_t> write(const net::TcpSocket& socket, std::string_view bytes) override {
         if (options_.has_websocket) {
@@ -81,13 +85,17 @@ class ClientWire final : public TestWire {
         }
         return true;
     }
+    std::size_t hand_out(std::span<char> into) {
+        const std::size_t size = payload_.copy(into.data(), into.size());
+        payload_.erase(0, size);
+        return size;
+    }
     /// The payload of the whole frames that have come.
-    Result<std::size_t> unwrap(std::span<char> into) {
-        std::size_t size = 0;
+    void unwrap() {
         if (!is_upgraded_) {
             const std::size_t end = in_.find("\r\n\r\n");
             if (end == std::string::npos) {
-                return 0;
+                return;
             }
             EXPECT_TRUE(in_.starts_with("HTTP/1.1 101 ")) << in_;
             in_.erase(0, end + 4);
@@ -103,17 +111,16 @@ class ClientWire final : public TestWire {
                 break;
             }
             if (!header.is_control()) {
-                std::memcpy(into.data() + size, in_.data() + header_bytes, header.payload_bytes);
-                size += header.payload_bytes;
+                payload_.append(in_, header_bytes, header.payload_bytes);
             }
             in_.erase(0, header_bytes + header.payload_bytes);
         }
-        return size;
     }
 
     Options options_;
     std::string out_;
     std::string in_;
+    std::string payload_;  ///< unwrapped and not yet handed out
     bool is_upgraded_ = false;
 };
 
