@@ -240,7 +240,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
     }
     void on_io(std::uint32_t events) override {
         write();
-        if (!reads_ || (events & ~net::io_writable) == 0) {
+        if (!reads_ || ((events & ~net::io_writable) == 0 && !wire_)) {
             return;
         }
         std::vector<char> buffer(64 * 1024);
