@@ -21,9 +21,9 @@ class PastCounts final {
             last_ = &exact_[last_region_];
         }
         // A flapping one counts by its state: of its last stable minute the history does not tell.
-        *last_ += contribution_of({.state = device.state,
-                                   .overlays = device.overlays,
-                                   .steady_offline = device.state == PresenceState::offline});
+        *last_ += contribution_of(CountedPresence{.state = device.state,
+                                                  .overlays = device.overlays,
+                                                  .steady_offline = device.state == PresenceState::offline});
     }
     /// "" is the fleet.
     [[nodiscard]] std::map<std::string, RegionCounts, std::less<>> with_parents() const {

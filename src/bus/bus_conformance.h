@@ -54,6 +54,27 @@ TEST_P(BusConformance, records_of_a_key_keep_their_order_and_offsets_grow_by_one
     }
 }
 
+TEST_P(BusConformance, a_small_record_does_not_overtake_a_large_one) {
+    const TopicId topic = open("sizes");
+    const auto sender = producer();
+    const auto reader = consumer({"sizes"});
+    const std::string large(record_bytes_max * 9 / 10, 'l');
+    const std::string middling(record_bytes_max / 5, 'm');
+    const std::vector<std::string> values = {large, middling, "small", large, "small", middling, "small"};
+    for (int round = 0; round < 3; ++round) {
+        for (const std::string& value : values) {
+            send(*sender, topic, record("device", value));
+            sender->flush();
+        }
+        drain(*sender);
+        const auto records = collect(*reader, values.size());
+        ASSERT_EQ(records.size(), values.size());
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            EXPECT_EQ(records[i].value.size(), values[i].size()) << "record " << i;
+        }
+    }
+}
+
 TEST_P(BusConformance, a_named_partition_is_obeyed) {
     const TopicId topic = open("named");
     const auto sender = producer();

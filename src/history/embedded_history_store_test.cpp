@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "history/history_codec.h"
+#include "history/chunk_key.h"
 #include "history/history_store_conformance.h"
 #include "history/series_builder.h"
 #include "storage/scratch_directory.h"
@@ -54,7 +54,7 @@ class EmbeddedHistory : public ::testing::Test {
         ASSERT_TRUE(store_->append({&sample, 1}));
     }
     std::size_t samples() {
-        const auto result = store_->query({"d1", from_epoch_ms(0), Timestamp::max(), {}, 1000});
+        const auto result = store_->query({"d1", from_epoch_ms(0), Timestamp::max(), {}, 1000, Resolution::raw});
         EXPECT_TRUE(result);
         return result && !result->series.empty() ? result->series[0].points.size() : 0;
     }
@@ -69,10 +69,10 @@ TEST_F(EmbeddedHistory, a_day_is_dropped_whole_when_newer_samples_say_that_it_is
     for (int day = 100; day < 107; ++day) {
         append(day * day_ms);
     }
-    ASSERT_TRUE(store_->checkpoint());
+    ASSERT_TRUE(store_->seal_all());
     EXPECT_EQ(samples(), 7U);
     append(108 * day_ms);
-    ASSERT_TRUE(store_->checkpoint());
+    ASSERT_TRUE(store_->seal_all());
     EXPECT_EQ(samples(), 7U) << "day 100 has gone";
     EXPECT_TRUE(has_metric("muster_history_raw_days 7"));
     open();
@@ -116,27 +116,22 @@ TEST_F(EmbeddedHistory, a_damaged_directory_is_an_error_that_names_it) {
     EXPECT_NE(opened.error().message().find(directory_.path()), std::string::npos);
 }
 
-TEST(HistoryCodec, rows_that_are_short_or_of_another_version_are_refused) {
-    std::string packed;
-    const std::pair<std::string_view, double> metrics[] = {{"temp", 1}, {"a", 2}};
-    encode_metrics(metrics, packed);
-    const auto count = [](std::string_view bytes) {
-        int metrics_read = 0;
-        const auto read = decode_metrics(bytes, [&](std::string_view, double) { ++metrics_read; });
-        return read ? metrics_read : -1;
-    };
-    EXPECT_EQ(count(packed), 2);
-    EXPECT_EQ(count(packed.substr(0, packed.size() - 1)), -1);
-    packed[0] = 2;
-    EXPECT_EQ(count(packed), -1);
-    EXPECT_EQ(count(""), -1);
-}
-
-TEST(HistoryCodec, keys_sort_by_device_then_time_also_before_1970) {
-    EXPECT_LT(sample_key("a", from_epoch_ms(-1)), sample_key("a", from_epoch_ms(0)));
-    EXPECT_LT(sample_key("a", from_epoch_ms(255)), sample_key("a", from_epoch_ms(256)));
-    EXPECT_LT(sample_key("a", Timestamp::max()), sample_key("a.", from_epoch_ms(0)));
-    EXPECT_EQ(time_of_key(sample_key("a", from_epoch_ms(-7)), 2), from_epoch_ms(-7));
+TEST(ChunkKey, keys_sort_by_device_then_time_and_come_back) {
+    EXPECT_LT(chunk_key({"a", 9, 0}), chunk_key({"a", 10, 0}));
+    EXPECT_LT(chunk_key({"a", 9, 255}), chunk_key({"a", 9, 256}));
+    EXPECT_LT(chunk_key({"a", 23, 9}), chunk_key({"a.", 0, 0}));
+    EXPECT_LT(rollup_key({"a", 255}), rollup_key({"a", 256}));
+    const std::string key = chunk_key({"a.b", 23, 258});
+    const auto parsed = parse_chunk_key(key);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->device, "a.b");
+    EXPECT_EQ(parsed->hour, 23);
+    EXPECT_EQ(parsed->part, 258);
+    EXPECT_FALSE(parse_chunk_key(key.substr(1, 3)));
+    EXPECT_FALSE(parse_chunk_key(chunk_key({"a", 24, 0})));
+    const std::string of_day = rollup_key({"a", 19'700});
+    EXPECT_EQ(parse_rollup_key(of_day)->day, 19'700);
+    EXPECT_FALSE(parse_rollup_key(key));
 }
 
 TEST(SeriesBuilder, a_point_for_each_sample_until_there_are_too_many) {

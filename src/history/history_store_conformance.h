@@ -189,6 +189,150 @@ TEST_P(HistoryStoreConformance, gaps_are_gaps) {
     EXPECT_LE(result.series[0].points.size(), 6U);
 }
 
+TEST_P(HistoryStoreConformance, buckets_say_how_complete_they_are) {
+    for (int i = 0; i < 400; ++i) {
+        if (i < 100 || i >= 150) {
+            append("d1", at(i * 1000), {{"temp", i}});
+        }
+    }
+    const auto asked = store().query({"d1", at(0), at(400'000), {}, 4, Resolution::raw});
+    ASSERT_TRUE(asked) << asked.error().message();
+    const HistoryResult& result = *asked;
+    ASSERT_EQ(result.series.size(), 1U);
+    ASSERT_EQ(result.series[0].points.size(), 4U);
+    EXPECT_EQ(result.step, Millis(100'000));
+    EXPECT_FLOAT_EQ(result.series[0].points[0].completeness, 1);
+    EXPECT_FLOAT_EQ(result.series[0].points[1].completeness, 0.5);
+    EXPECT_FLOAT_EQ(result.series[0].completeness, 350.0F / 400);
+    EXPECT_EQ(result.damaged_chunks, 0U);
+}
+
+TEST_P(HistoryStoreConformance, a_sample_under_its_time_of_receipt_says_so) {
+    const Metrics metrics{{"temp", 1}};
+    const Sample clamped{"d1", at(0), metrics, true};
+    ASSERT_TRUE(store().append({&clamped, 1}));
+    append("d1", at(1000), metrics);
+    const HistoryResult result = query("d1", at(0), at(2000));
+    ASSERT_EQ(result.series.at(0).points.size(), 2U);
+    EXPECT_EQ(result.series[0].points[0].time_clamped, 1U);
+    EXPECT_EQ(result.series[0].points[1].time_clamped, 0U);
+}
+
+TEST_P(HistoryStoreConformance, minutes_and_hours_are_those_of_the_samples) {
+    for (int i = 0; i < 240; ++i) {
+        append("d1", at(i * 30'000), {{"temp", i % 10}});
+    }
+    HistoryQuery asked{"d1", at(0), at(7'200'000), {}, 500, Resolution::minute};
+    const auto minutes = store().query(asked);
+    ASSERT_TRUE(minutes);
+    EXPECT_EQ(minutes->resolution, "1m");
+    ASSERT_EQ(minutes->series.at(0).points.size(), 120U);
+    EXPECT_EQ(minutes->series[0].points[1].time, at(60'000));
+    EXPECT_EQ(minutes->series[0].points[1].average, 2.5);
+    EXPECT_EQ(minutes->series[0].points[1].samples, 2U);
+    EXPECT_FLOAT_EQ(minutes->series[0].points[1].completeness, 1);
+    asked.resolution = Resolution::hour;
+    const auto hours = store().query(asked);
+    ASSERT_TRUE(hours);
+    EXPECT_EQ(hours->resolution, "1h");
+    ASSERT_EQ(hours->series.at(0).points.size(), 2U);
+    EXPECT_EQ(hours->series[0].points[0].maximum, 9);
+    EXPECT_EQ(hours->series[0].points[0].samples, 120U);
+}
+
+TEST_P(HistoryStoreConformance, the_resolution_follows_from_the_width_of_a_point) {
+    append("d1", at(0), {{"temp", 1}});
+    append("d1", at(3 * 86'400'000LL), {{"temp", 2}});
+    EXPECT_EQ(query("d1", at(0), at(3'600'000), 500).resolution, "raw");
+    EXPECT_EQ(query("d1", at(0), at(86'400'000), 500).resolution, "1m");
+    EXPECT_EQ(query("d1", at(0), at(3 * 86'400'000LL), 50).resolution, "1h");
+    EXPECT_EQ(query("d1", at(0), at(3 * 86'400'000LL), 10'000).resolution, "raw");
+}
+
+TEST_P(HistoryStoreConformance, a_group_is_the_average_of_its_devices_by_minute) {
+    for (int i = 0; i < 4; ++i) {
+        append("a", at(i * 15'000), {{"temp", 10}});  // four times as often
+    }
+    append("b", at(30'000), {{"temp", 20}, {"load", 1}});
+    append("b", at(90'000), {{"temp", 30}});
+    append("c", at(0), {{"temp", 1000}});
+    const std::vector<std::string> devices{"b", "a", "none", "a"};
+    const auto series = store().fleet_series({devices, "temp", at(0), at(600'000)});
+    ASSERT_TRUE(series) << series.error().message();
+    EXPECT_EQ(series->step, Millis(60'000));
+    ASSERT_EQ(series->points.size(), 2U);
+    EXPECT_EQ(series->points[0].time, at(0));
+    EXPECT_EQ(series->points[0].average, 15);
+    EXPECT_EQ(series->points[0].minimum, 10);
+    EXPECT_EQ(series->points[0].maximum, 20);
+    EXPECT_EQ(series->points[0].samples, 5U);
+    EXPECT_EQ(series->points[0].devices, 2U);
+    EXPECT_EQ(series->points[1].devices, 1U);
+    EXPECT_FALSE(store().fleet_series({devices, "temp", at(0), at(1), 0}));
+}
+
+TEST_P(HistoryStoreConformance, those_whose_metric_changed_most_come_first) {
+    const std::vector<std::pair<std::string, double>> changes{{"a", 5}, {"b", -9}, {"c", 1}, {"d", 7}};
+    for (const auto& [device, change] : changes) {
+        append(device, at(0), {{"temp", 100}});
+        append(device, at(60'000), {{"temp", 50}});
+        append(device, at(120'000), {{"temp", 100 + change}});
+    }
+    append("e", at(0), {{"load", 1}});
+    const auto names = [](const Result<TopResult>& result) {
+        std::vector<std::string> devices;
+        for (const MetricChange& one : result ? result->changes : std::vector<MetricChange>{}) {
+            devices.push_back(one.device);
+        }
+        return devices;
+    };
+    TopQuery asked{{}, "temp", at(0), at(600'000), 3, ChangeOrder::largest};
+    const auto largest = store().top(asked);
+    ASSERT_TRUE(largest) << largest.error().message();
+    EXPECT_EQ(names(largest), (std::vector<std::string>{"b", "d", "a"}));
+    EXPECT_EQ(largest->devices, 4U);
+    EXPECT_EQ(largest->changes[0].first, 100);
+    EXPECT_EQ(largest->changes[0].last, 91);
+    EXPECT_EQ(largest->changes[0].minimum, 50);
+    EXPECT_EQ(largest->changes[0].samples, 3U);
+    asked.order = ChangeOrder::rise;
+    EXPECT_EQ(names(store().top(asked)), (std::vector<std::string>{"d", "a", "c"}));
+    asked.order = ChangeOrder::fall;
+    const std::vector<std::string> some{"a", "c", "d"};
+    asked.devices = some;
+    EXPECT_EQ(names(store().top(asked)), (std::vector<std::string>{"c", "a", "d"}));
+}
+
+TEST_P(HistoryStoreConformance, a_scan_gives_every_sample_once_in_order) {
+    append("b", at(86'400'000), {{"temp", 3}});
+    append("b", at(1000), {{"temp", 2}, {"load", 1}});
+    append("a", at(5000), {{"temp", 1}});
+    append("a.1", at(0), {{"temp", 4}});
+    ASSERT_TRUE(store().checkpoint());
+    append("b", at(1000), {{"temp", 2}});
+    std::vector<std::string> seen;
+    const auto visit = [&](const Sample& sample) {
+        std::string line = std::string(sample.device) + "@" + std::to_string((sample.time - at(0)).count());
+        for (const auto& [name, value] : sample.metrics) {
+            line += " " + std::string(name) + "=" + std::to_string(static_cast<int>(value));
+        }
+        seen.push_back(line);
+        return seen.size() < 4;
+    };
+    const auto all = store().scan({}, visit);
+    ASSERT_TRUE(all) << all.error().message();
+    EXPECT_EQ(seen,
+              (std::vector<std::string>{"a@5000 temp=1", "a.1@0 temp=4", "b@1000 load=1 temp=2", "b@86400000 temp=3"}));
+    EXPECT_EQ(all->samples, 4U);
+    EXPECT_EQ(all->devices, 3U);
+    seen.clear();
+    ASSERT_TRUE(store().scan({.device = {}, .from = at(0), .to = at(2000), .after_device = "a"}, visit));
+    EXPECT_EQ(seen, (std::vector<std::string>{"a.1@0 temp=4", "b@1000 load=1 temp=2"}));
+    seen.clear();
+    ASSERT_TRUE(store().scan({.device = "a", .from = at(0), .after_device = {}}, visit));
+    EXPECT_EQ(seen.size(), 1U);
+}
+
 TEST_P(HistoryStoreConformance, points_out_of_range_are_refused) {
     EXPECT_FALSE(store().query({"d1", at(0), at(1), {}, 0}));
     EXPECT_FALSE(store().query({"d1", at(0), at(1), {}, 10'001}));

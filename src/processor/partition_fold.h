@@ -21,7 +21,7 @@
 #include "processor/gateway_clocks.h"
 #include "processor/region_table.h"
 #include "processor/string_table.h"
-#include "processor/telemetry_json.h"
+#include "contract/telemetry_json.h"
 
 namespace muster {
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "processor/fold_scenario.h"
-#include "processor/telemetry_json.h"
+#include "contract/telemetry_json.h"
 
 namespace muster {
 namespace {

@@ -17,7 +17,7 @@ struct SimScenario {
     std::uint32_t actions = 60;    ///< 1 to 10,000
     std::int64_t chaos_ms = 20'000;
     std::int64_t settle_ms = 40'000;  ///< then nothing fails any more, and every live device speaks
-    std::int64_t lag_ms_max = 800;    ///< from a gateway to the bus; order within a gateway is kept
+    std::int64_t lag_ms_max = 300;    ///< from a gateway to the bus, in order; one whose ticks come later is lost
     std::int64_t skew_ms_max = 0;     ///< of the gateways' wall clocks, both ways
     double duplicate_share = 0;       ///< of records that the bus takes twice
     double connect = 10;

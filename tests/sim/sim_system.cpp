@@ -20,6 +20,7 @@ constexpr std::int64_t tick_ms = 1000;
 constexpr std::int64_t process_slack_ms = 500;
 constexpr std::size_t devices_max = 1000;
 constexpr Millis checkpoint_interval{3000};
+constexpr std::uint64_t device_draws = 1'000'000'000;  ///< more than a device's records
 
 /// A number for each draw that depends on nothing but what it is for.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
@@ -302,7 +303,7 @@ void SimSystem::tick_gateways() {
             tick.partition = partition;
             tick.record.header.kind = EventKind::tick;
             tick.record.header.sequence = gateway.ticks;
-            put(index, std::move(tick));
+            put(index, std::move(tick), ++gateway.writes);
         }
     }
 }
@@ -333,13 +334,14 @@ void SimSystem::write(EventKind kind, std::uint32_t gateway, std::size_t device,
     outgoing.record.header.epoch = epoch;
     outgoing.record.header.cause = cause;
     outgoing.record.header.keep_alive_s = kind == EventKind::connect ? keep_alive_s : 0;
-    put(gateway, std::move(outgoing));
+    put(gateway, std::move(outgoing), (device + 1) * device_draws + ++devices_[device].writes);
 }
 
-/// The order of a gateway's records is that in which it wrote them.
-void SimSystem::put(std::uint32_t index, Outgoing outgoing) {
+/// The order of a gateway's records is that in which it wrote them. `draw` names the record among all of this seed, so
+/// that its chances stay the same when others are left out.
+void SimSystem::put(std::uint32_t index, Outgoing outgoing, std::uint64_t draw) {
     Gateway& gateway = gateways_[index];
-    Random random(mix(seed_, ++draws_));
+    Random random(mix(seed_ ^ (std::uint64_t{index} << 56U), draw));
     outgoing.record.gateway = gateway.name;
     outgoing.record.header.incarnation = gateway.incarnation;
     outgoing.record.header.received = from_epoch_ms(start_ms + now_ms_ + gateway.skew_ms);

@@ -59,6 +59,7 @@ class SimSystem final {
         SessionEpoch last_epoch = 0;
         std::int64_t speak_at_ms = 0;
         std::int64_t truth_since_ms = 0;
+        std::uint64_t writes = 0;
     };
     struct Outgoing {
         SimRecord record;
@@ -77,6 +78,7 @@ class SimSystem final {
         std::int64_t cut_until_ms = 0;
         std::int64_t next_tick_ms = 0;
         std::uint64_t ticks = 0;
+        std::uint64_t writes = 0;
         std::int64_t last_due_ms = 0;
         std::deque<Outgoing> outbox;
     };
@@ -111,7 +113,7 @@ class SimSystem final {
     void speak();
     void write(EventKind kind, std::uint32_t gateway, std::size_t device, SessionEpoch epoch, Cause cause,
                std::string value, std::uint64_t message = 0);
-    void put(std::uint32_t gateway, Outgoing outgoing);
+    void put(std::uint32_t gateway, Outgoing outgoing, std::uint64_t draw);
     void move_to_bus();
     void process();
     void take(Partition partition, const FoldOutput& out);
@@ -147,7 +149,6 @@ class SimSystem final {
     std::vector<std::map<std::string, RegionCounts>> reported_;
     std::set<std::uint64_t> acknowledged_;
     std::uint64_t messages_ = 0;
-    std::uint64_t draws_ = 0;
     std::string wrong_;
 };
 

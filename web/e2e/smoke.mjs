@@ -41,6 +41,7 @@ async function pagesOf() {
   const incident = (await ask('/alerts?state=all&limit=1')).alerts[0]?.id;
   return [
     { name: 'overview', hash: '/', ready: 'section[aria-label="Fleet health"] dl' },
+    { name: 'overview_past', hash: '/', ready: 'input[aria-label="Time"]', act: showPast },
     { name: 'devices', hash: '/devices', ready: '[role=table][aria-label=Devices] [role=cell]' },
     { name: 'devices_offline', hash: '/devices?state=offline', ready: 'input[aria-label="Device id begins with"]' },
     device && { name: 'device', hash: `/devices/${encodeURIComponent(device)}`, ready: 'section[aria-label=Device] dl' },
@@ -49,6 +50,13 @@ async function pagesOf() {
     { name: 'live', hash: '/live', ready: '[role=table][aria-label^="Status changes"]' },
     { name: 'cluster', hash: '/cluster', ready: 'section[aria-label=Flow] dl' },
   ].filter(Boolean);
+}
+
+/** Moves the overview's slider to half a minute ago. */
+async function showPast(page) {
+  await page.click('[role=group][aria-label="How far back"] button:text-is("1 h")');
+  for (let step = 0; step < 4; step += 1) await page.press('input[aria-label="Time"]', 'ArrowLeft');
+  await page.waitForSelector('section:has(h2:text-is("Fleet at")) [role=img]', { timeout: readyWithin_ms });
 }
 
 function watch(page, where) {
@@ -75,11 +83,12 @@ async function checkAccessibility(page, where) {
   }
 }
 
-async function visit(page, { name, hash, ready }, suffix) {
+async function visit(page, { name, hash, ready, act }, suffix) {
   const where = `${name}${suffix}`;
   await page.goto(`${base}/#${hash}`);
   try {
     await page.waitForSelector(ready, { timeout: readyWithin_ms });
+    await act?.(page);
   } catch {
     problems.push(`${where}: nothing shown within ${readyWithin_ms} ms (waited for ${ready})`);
   }
