@@ -7,6 +7,7 @@ Per connection: growth of the gateway's anonymous memory (smaps_rollup), and its
 The gateway is started anew for each figure; rounds are interleaved; medians.
 """
 import argparse
+import itertools
 import os
 import resource
 import socket
@@ -82,7 +83,7 @@ def measure(program, folder, kind, connections):
     server = subprocess.Popen([program, "127.0.0.1:0", "2", "1", f"mqtts://127.0.0.1:0?{files}", "ws://127.0.0.1:0",
                                f"wss://127.0.0.1:0?{files}"], stdout=subprocess.PIPE, text=True)
     try:
-        urls = [server.stdout.readline().strip() for _ in range(4)]
+        urls = [line.strip() for line in itertools.islice((line for line in server.stdout if "://" in line.split(" ")[0]), 4)]
         url = next(url for url in urls if url.startswith(f"{name}://"))
         address = ("127.0.0.1", int(url.split(":")[2].split("/")[0]))
         context = client_context(folder, kind.split()[1]) if " " in kind else None
