@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
 
     began = Stopwatch::now();
-    const std::size_t checkpoints = static_cast<std::size_t>(days) * (devices / 50'000 + 2);
+    const std::size_t checkpoints = static_cast<std::size_t>(days) * (devices / 20'000 + 2);
     for (std::size_t i = 0; i < checkpoints; ++i) {
         const auto one = Stopwatch::now();
         cpu_began = cpu_seconds();

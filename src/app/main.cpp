@@ -1,6 +1,7 @@
 #include <variant>
 
 #include "app/command_line.h"
+#include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/process.h"
 #include "app/rules_command.h"
@@ -16,6 +17,7 @@ struct Run {
     int operator()(const muster::HistoryExportOptions& options) const { return muster::run_history_export(options); }
     int operator()(const muster::RulesTestOptions& options) const { return muster::run_rules_test(options); }
     int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
+    int operator()(const muster::GatewayDrainOptions& options) const { return muster::run_gateway_drain(options); }
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "contract/presence.h"
 #include "gateway/admission.h"
+#include "gateway/rate_limits.h"
 #include "gateway/transport.h"
 #include "mqtt/message.h"
 #include "mqtt/server_connection.h"
@@ -57,6 +58,7 @@ class Connection final : public net::IoHandler, public net::Timer {
         hold_bus = 1,      ///< the bus is slow
         hold_answers = 2,  ///< too many publishes not yet durable
         hold_mailbox = 4,  ///< a subscriber's worker is behind
+        hold_rate = 8,     ///< it publishes faster than it may
     };
 
     /// `transport`: null for plain TCP. `listener`: the number of the one where it came in.
@@ -110,9 +112,10 @@ class Connection final : public net::IoHandler, public net::Timer {
     Session* session = nullptr;
     std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
     std::unique_ptr<RetainedBacklog> backlog;
-    std::uint8_t holds = 0;       ///< Hold bits
-    bool has_unread : 1 = false;  ///< the socket may have more than was read
-    bool peer_ended : 1 = false;  ///< the socket will give an end
+    std::unique_ptr<ClientLimits> client_limits;  ///< null while none holds it
+    std::uint8_t holds = 0;                       ///< Hold bits
+    bool has_unread : 1 = false;                  ///< the socket may have more than was read
+    bool peer_ended : 1 = false;                  ///< the socket will give an end
     bool needs_flush : 1 = false;
     bool is_watched : 1 = false;  ///< by its worker's reactor
     const std::uint8_t listener_number;

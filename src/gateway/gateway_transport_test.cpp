@@ -333,6 +333,17 @@ TEST_F(Transports, handshakes_wait_for_their_turn_while_those_who_are_on_are_ser
     EXPECT_EQ(counter("muster_gateway_tls_handshakes_waiting"), 0);
 }
 
+TEST_F(Transports, who_says_nothing_takes_no_handshake_from_others) {
+    listen("mqtts://127.0.0.1:0");
+    std::vector<net::TcpSocket> silent;
+    for (std::size_t i = 0; i < 20; ++i) {
+        silent.push_back(*net::TcpSocket::connect(address()));
+    }
+    ASSERT_TRUE(wait([&] { return counter("muster_gateway_listener_connections", "mqtts://") == 20; }));
+    const auto device = tls_device("meter-7");
+    EXPECT_EQ(counter("muster_gateway_tls_handshakes_begun_total"), 1);
+}
+
 TEST_F(Transports, a_listener_has_its_own_limit) {
     listen("ws://127.0.0.1:0?connections-max=1");
     const auto first = begin({.id = "a"}, {.has_websocket = true});

@@ -265,6 +265,14 @@ void SessionService::on_publish(Connection& connection, const mqtt::Publish& pub
             return;
         }
     }
+    if (connection.client_limits) {
+        ClientRate& rate = *connection.client_limits->rate;
+        rate.charge(publish.topic.size() + publish.payload.size(), reactor_.monotonic());
+        if (rate.must_wait(reactor_.monotonic())) {
+            tally_.rate_holds.add();
+            worker_.hold(connection, Connection::hold_rate);
+        }
+    }
     if (publish.qos == 0) {
         (void)publish_path_.publish(session, publish, classified, 0);  // dropped where there is no room, never held
         return;

@@ -1,5 +1,6 @@
 #include "gateway/listener.h"
 #include "gateway/worker.h"
+#include "net/peek.h"
 
 // The worker's part in what stands between its sockets and MQTT: paced TLS handshakes, failures, revocation.
 
@@ -16,6 +17,10 @@ bool Worker::may_read_transport(Connection& connection) {
         return false;
     }
     if (transport.is_in_line) {
+        return false;
+    }
+    if (!net::has_bytes(connection.socket())) {
+        connection.has_unread = false;  // who says nothing takes no turn from others
         return false;
     }
     if (handshakes_.try_begin(reactor_->monotonic())) {
