@@ -307,7 +307,7 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
         "Needs a running muster serve, which goes on serving; progress is on standard error.");
     add_common(exporting, to_export.data_directory, to_export.quiet);
     CLI::Option* csv = exporting->add_flag("--csv", to_export.csv, "CSV, a line a value");
-    exporting->add_flag("--ndjson", "NDJSON, a line a sample: the default")->excludes(csv);
+    exporting->add_flag("--ndjson")->description("NDJSON, a line a sample: the default")->excludes(csv);
     exporting->add_flag("--transitions", to_export.transitions, "Presence transitions instead of samples");
     CLI::Option* device = exporting->add_option("--device", to_export.device, "Of this device only");
     exporting->add_option("--region", to_export.region, "Of this region and everything below it")->excludes(device);
@@ -317,23 +317,6 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
                           "Into this file, which appears when it is whole; default: standard output");
     CLI::App* verifying = history->add_subcommand("verify", "Read everything stored against its checksums");
     add_common(verifying, verify.data_directory, verify.quiet);
-}
-
-void add_rules(CLI::App& app, RulesTestOptions& options) {
-    CLI::App* rules = app.add_subcommand("rules", "Try alert rules before they page anyone");
-    rules->require_subcommand(1);
-    CLI::App* test =
-        rules->add_subcommand("test", "What the rules of a file would have raised on the recorded presence");
-    test->footer(
-        "Example:\n  muster rules test --since 7d rules.toml\n"
-        "Asks a running muster serve for its presence history (--presence-days) and judges it as the alerts role "
-        "would.\n"
-        "Rules on telemetry, models, firmware or carriers cannot be tested: the presence history does not know them.");
-    test->add_option("file", options.file, "TOML or JSON, as for serve --rules")->required();
-    test->add_option("--since", options.since, "How far back: 7d, 12h, 30m")->capture_default_str();
-    test->add_option("--data-dir", options.data_directory, "Data directory of the muster serve that is asked")
-        ->envname("MUSTER_DATA_DIR")
-        ->capture_default_str();
 }
 
 void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
@@ -366,6 +349,23 @@ void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
     drain->add_option("--url", options.url, "Of the API, http://127.0.0.1:8080, instead of a data directory")
         ->envname("MUSTER_URL");
     drain->add_option("--token", options.token, "An admin's, instead of the data directory's")->envname("MUSTER_TOKEN");
+}
+
+void add_rules(CLI::App& app, RulesTestOptions& options) {
+    CLI::App* rules = app.add_subcommand("rules", "Try alert rules before they page anyone");
+    rules->require_subcommand(1);
+    CLI::App* test =
+        rules->add_subcommand("test", "What the rules of a file would have raised on the recorded presence");
+    test->footer(
+        "Example:\n  muster rules test --since 7d rules.toml\n"
+        "Asks a running muster serve for its presence history (--presence-days) and judges it as the alerts role "
+        "would.\n"
+        "Rules on telemetry, models, firmware or carriers cannot be tested: the presence history does not know them.");
+    test->add_option("file", options.file, "TOML or JSON, as for serve --rules")->required();
+    test->add_option("--since", options.since, "How far back: 7d, 12h, 30m")->capture_default_str();
+    test->add_option("--data-dir", options.data_directory, "Data directory of the muster serve that is asked")
+        ->envname("MUSTER_DATA_DIR")
+        ->capture_default_str();
 }
 
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
@@ -405,8 +405,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
-    add_gateway(app, gateway_drain);
     add_rules(app, rules_test);
+    add_gateway(app, gateway_drain);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -416,11 +416,11 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     if (app.got_subcommand("serve")) {
         return {serve, 0};
     }
-    if (app.got_subcommand("rules")) {
-        return {rules_test, 0};
-    }
     if (app.got_subcommand("gateway")) {
         return {gateway_drain, 0};
+    }
+    if (app.got_subcommand("rules")) {
+        return {rules_test, 0};
     }
     if (app.got_subcommand("history")) {
         return app.get_subcommand("history")->got_subcommand("export") ? ParsedCommandLine{history_export, 0}

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "processor/fold_scenario.h"
 #include "contract/telemetry_json.h"
+#include "processor/fold_scenario.h"
 
 namespace muster {
 namespace {
