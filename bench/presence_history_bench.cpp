@@ -23,8 +23,8 @@ using Stopwatch = std::chrono::steady_clock;
 
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t first_day = 20'000;
-constexpr double transitions_a_day = 2;  // of an ordinary device
-constexpr double flapper_share = 0.01;
+constexpr double transitions_a_day = 1;  // of an ordinary device
+constexpr double flapper_share = 0.005;
 constexpr double flapper_transitions_a_day = 200;
 constexpr int questions = 20;
 
@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
 
     began = Stopwatch::now();
-    const std::size_t checkpoints = static_cast<std::size_t>(days) * (devices / 50'000 + 2);
+    const std::size_t checkpoints = static_cast<std::size_t>(days) * (devices / 20'000 + 2);
     for (std::size_t i = 0; i < checkpoints; ++i) {
         const auto one = Stopwatch::now();
         cpu_began = cpu_seconds();

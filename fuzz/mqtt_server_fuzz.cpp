@@ -1,6 +1,6 @@
 // Input: chunk size (0: all at once), behaviour of the server (bits below), then what a client sends. A server that
 // answers by the book must see the same events however the bytes are cut, none after the end, and say only whole, valid
-// packets.
+// packets, none over the client's Maximum Packet Size.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -21,6 +21,8 @@ namespace {
 constexpr std::uint8_t accepts_late = 1;
 constexpr std::uint8_t holds_after_publish = 2;
 constexpr std::uint8_t echoes_at_qos_2 = 4;
+constexpr std::uint8_t resumes_at_ping = 8;
+constexpr std::uint8_t shares_everything = 16;
 
 const ServerLimits server_limits{
     .packet_bytes_max = 2048, .connect_timeout = Millis(10), .qos_max = 2, .topic_alias_max = 3};
@@ -87,9 +89,12 @@ class Server final : public ServerListener {
         std::string reasons;
         for (const SubscribeEntry& entry : subscribe.entries) {
             note("subscribe ", entry.filter);
-            reasons.push_back(static_cast<char>(take_subscription(entry)));
+            reasons.push_back(static_cast<char>(take_subscription(
+                entry, subscribe.properties.number(PropertyId::subscription_identifier).value_or(0))));
         }
-        encode(connection_.version(), Suback{subscribe.packet_id, {}, reasons}, out_);
+        std::string properties;
+        connection_.explain("some of them are refused", properties);
+        encode(connection_.version(), Suback{subscribe.packet_id, Properties(properties), reasons}, out_);
     }
     void on_unsubscribe(const Unsubscribe& unsubscribe) override {
         std::string reasons;
@@ -103,11 +108,17 @@ class Server final : public ServerListener {
     }
     void on_ping() override {
         note("ping", "");
+        if ((behaviour_ & resumes_at_ping) != 0) {
+            resume();
+        }
         encode(connection_.version(), Pingresp{}, out_);
     }
     void on_auth(const Auth& auth) override { note("auth ", name_of(auth.reason)); }
     void on_disconnect(const Disconnect& disconnect) override {
         note("disconnect ", name_of(disconnect.reason));
+        if (const auto expiry_s = disconnect.properties.number(PropertyId::session_expiry)) {
+            session_.set_session_expiry_s(*expiry_s);
+        }
         is_over_ = true;
     }
     void on_error(const ProtocolError& error) override {
@@ -123,6 +134,7 @@ class Server final : public ServerListener {
             const Frame frame = next_packet(rest, packet_bytes_ceiling);
             MUSTER_ASSERT(frame.status == Frame::Status::packet);
             MUSTER_ASSERT(decode(connection_.version(), frame.packet));
+            MUSTER_ASSERT(frame.packet.type != PacketType::publish || connection_.may_send(frame.size));
             rest.remove_prefix(frame.size);
         }
     }
@@ -134,17 +146,31 @@ class Server final : public ServerListener {
         events_.append(what).append(about).push_back('\n');
     }
     void accept() {
-        connection_.accept({}, now_, out_);
+        std::string properties;
+        PropertyWriter(properties)
+            .number(PropertyId::receive_maximum, session_limits.receive_maximum)
+            .number(PropertyId::topic_alias_maximum, server_limits.topic_alias_max);
+        connection_.accept(Connack{false, ReasonCode::success, Properties(properties)}, now_, out_);
         session_.attach(attach_, now_, out_);
     }
-    ReasonCode take_subscription(const SubscribeEntry& entry) {
+    /// As when the client had gone and come back: what is shared goes to others, the rest is sent again.
+    void resume() {
+        session_.detach();
+        const std::size_t before = session_.queued_bytes();
+        session_.take_shared(
+            [](std::uint32_t share) { return share == 1; },
+            [](const MessagePtr& message, std::uint32_t share) { MUSTER_ASSERT(message != nullptr && share == 1); });
+        MUSTER_ASSERT(session_.queued_bytes() <= before);
+        session_.attach(attach_, now_, out_);
+    }
+    ReasonCode take_subscription(const SubscribeEntry& entry, std::uint32_t identifier) {
         if (!is_valid_topic_filter(entry.filter)) {
             return ReasonCode::topic_filter_invalid;
         }
-        if (session_.subscribe({entry.filter, entry.options, 0}) == ServerSession::Subscribed::full) {
+        if (session_.subscribe({entry.filter, entry.options, identifier}) == ServerSession::Subscribed::full) {
             return ReasonCode::quota_exceeded;
         }
-        const auto outcome = tree_.subscribe(entry.filter, {1, 0, entry.options});
+        const auto outcome = tree_.subscribe(entry.filter, {1, identifier, entry.options});
         if (outcome == SubscriptionTree::Outcome::too_deep) {
             session_.unsubscribe(entry.filter);
             return ReasonCode::topic_filter_invalid;
@@ -157,6 +183,9 @@ class Server final : public ServerListener {
         tree_.match(publish.topic, [&](const Subscriber& subscriber) {
             DeliverOptions options;
             options.qos = (behaviour_ & echoes_at_qos_2) != 0 ? 2 : std::min(subscriber.options.qos(), publish.qos);
+            options.retain = subscriber.options.retain_as_published() && publish.retain;
+            options.share = (behaviour_ & shares_everything) != 0 ? 1 : 0;
+            add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
             session_.deliver(message, options, now_, out_);
         });
         MUSTER_ASSERT(session_.in_flight() <= session_limits.in_flight_max);

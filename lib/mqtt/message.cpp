@@ -48,21 +48,23 @@ bool Message::is_expired(Millis now) const {
     return expiry_s && now >= published + Seconds(*expiry_s);
 }
 
-MessagePtr keep_message(const Publish& publish, Millis now) {
+MessagePtr keep_message(const Publish& publish, Millis now, std::uint64_t publisher) {
     auto message = std::make_shared<Message>();
     message->topic = publish.topic;
     message->payload = publish.payload;
     message->published = now;
+    message->publisher = publisher;
     message->qos = publish.qos;
     message->retain = publish.retain;
     keep_properties(publish.properties, *message);
     return message;
 }
 
-MessagePtr keep_message(const Will& will) {
+MessagePtr keep_message(const Will& will, std::uint64_t publisher) {
     auto message = std::make_shared<Message>();
     message->topic = will.topic;
     message->payload = will.payload;
+    message->publisher = publisher;
     message->qos = will.qos;
     message->retain = will.retain;
     keep_properties(will.properties, *message);
@@ -75,11 +77,12 @@ MessagePtr published_at(const Message& message, Millis now) {
     return published;
 }
 
-OutgoingMessage::OutgoingMessage(const Publish& publish, Millis now) : view_(publish), now_(now) {
+OutgoingMessage::OutgoingMessage(const Publish& publish, Millis now, std::uint64_t publisher)
+    : view_(publish), now_(now), publisher_(publisher) {
     // Properties have to be sorted out before they go on: only messages without any are sent straight from the read
     // buffer.
     if (!publish.properties.empty()) {
-        kept_ = keep_message(publish, now);
+        kept_ = keep_message(publish, now, publisher);
         view_ = kept_->view();
     }
 }
@@ -88,7 +91,7 @@ OutgoingMessage::OutgoingMessage(MessagePtr message) : view_(message->view()), k
 
 const MessagePtr& OutgoingMessage::kept() {
     if (!kept_) {
-        kept_ = keep_message(view_, now_);
+        kept_ = keep_message(view_, now_, publisher_);
     }
     return kept_;
 }

@@ -17,6 +17,7 @@ struct Message {
     std::string properties;  ///< encoded; without message expiry, topic alias, subscription identifiers and will delay
     std::optional<std::uint32_t> expiry_s;  ///< v5 Message Expiry, from `published` on
     Millis published{0};                    ///< monotonic
+    std::uint64_t publisher = 0;            ///< its owner's name for the client that published it; 0 = not known
     std::uint8_t qos = 0;                   ///< as published
     bool retain = false;                    ///< as published
 
@@ -31,16 +32,16 @@ struct Message {
 
 using MessagePtr = std::shared_ptr<const Message>;
 
-[[nodiscard]] MessagePtr keep_message(const Publish& publish, Millis now);
+[[nodiscard]] MessagePtr keep_message(const Publish& publish, Millis now, std::uint64_t publisher = 0);
 /// A will, at CONNECT. Its message expiry begins when it is published: then send `published_at(will, now)`.
-[[nodiscard]] MessagePtr keep_message(const Will& will);
+[[nodiscard]] MessagePtr keep_message(const Will& will, std::uint64_t publisher = 0);
 [[nodiscard]] MessagePtr published_at(const Message& message, Millis now);
 
 /// One message on its way to any number of sessions: a view, copied once, when the first session has to keep it. Lives
 /// on the stack for the length of one fan-out; pass the same object to every ServerSession::deliver.
 class OutgoingMessage final {
  public:
-    OutgoingMessage(const Publish& publish, Millis now);
+    OutgoingMessage(const Publish& publish, Millis now, std::uint64_t publisher = 0);
     explicit OutgoingMessage(MessagePtr message);
 
     [[nodiscard]] const Publish& view() const { return view_; }
@@ -51,6 +52,7 @@ class OutgoingMessage final {
  private:
     Publish view_;
     Millis now_{0};
+    std::uint64_t publisher_ = 0;
     MessagePtr kept_;
 };
 

@@ -15,6 +15,7 @@ struct PendingMessage {
     MessagePtr message;            ///< null once `released`
     std::string subscription_ids;  ///< encoded properties
     std::uint64_t number = 0;      ///< names it in the store; ascending in a queue; 0 = it is not stored
+    std::uint32_t share = 0;       ///< DeliverOptions::share
     std::uint16_t packet_id = 0;   ///< 0 = it gets one when it is first sent
     std::uint8_t qos = 0;
     bool retain = false;

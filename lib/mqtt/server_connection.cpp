@@ -11,6 +11,7 @@ namespace {
 
 using enum ReasonCode;
 
+constexpr std::size_t explained_packet_bytes = 1024;  // what else such a packet may hold
 constexpr std::string_view mqtt_name("\0\4MQTT", 6);
 constexpr std::string_view mqtt_3_1_name("\0\6MQIsdp", 8);
 
@@ -131,6 +132,7 @@ Decoded<void> ServerConnection::handle_connect(const PacketView& packet, ServerL
     }
     keep_alive_s_ = connect->keep_alive_s;
     client_packet_bytes_max_ = connect->properties.number(PropertyId::maximum_packet_size).value_or(0);
+    wants_problem_information_ = connect->properties.number(PropertyId::request_problem_information).value_or(1) != 0;
     names_auth_method_ = connect->properties.has(PropertyId::authentication_method);
     session_expiry_is_zero_ = connect->properties.number(PropertyId::session_expiry).value_or(0) == 0;
     state_ = State::awaiting_accept;
@@ -246,6 +248,15 @@ void ServerConnection::say_end(ReasonCode reason, const Properties& properties, 
     } else if (said_connect_) {
         const ReasonCode said = is_error(reason) ? sayable(PacketType::connack, reason) : unspecified_error;
         encode(version_, Connack{false, said, properties}, out);
+    }
+}
+
+void ServerConnection::explain(std::string_view why, std::string& properties) const {
+    properties.clear();
+    // A reason string must not make the packet too large [MQTT-3.9.2-1]; it is far from any sensible maximum.
+    if (!why.empty() && version_ == ProtocolVersion::v5 && wants_problem_information_ &&
+        may_send(why.size() + explained_packet_bytes)) {
+        PropertyWriter(properties).text(PropertyId::reason_string, why);
     }
 }
 

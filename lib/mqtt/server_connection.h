@@ -75,6 +75,9 @@ class ServerConnection final {
     /// in v5, nothing in 3.1.1. Also after on_error, but only once. Properties for which the client's Maximum Packet
     /// Size has no room are left out.
     void end(ReasonCode reason, std::string& out, Properties properties = {});
+    /// Makes `properties` those of a SUBACK, UNSUBACK or other answer that needs `why` said; nothing when the client
+    /// wants no problem information (v5 Request Problem Information), or has none to understand (3.1.1).
+    void explain(std::string_view why, std::string& properties) const;
     /// Closes without a word: the socket has gone.
     void close();
 
@@ -125,6 +128,7 @@ class ServerConnection final {
     bool ended_ = false;         ///< end() has spoken
     bool names_auth_method_ = false;
     bool session_expiry_is_zero_ = false;
+    bool wants_problem_information_ = true;
 };
 
 }  // namespace muster::mqtt

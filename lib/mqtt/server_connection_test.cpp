@@ -318,6 +318,30 @@ TEST_F(ServerConnectionTest, qos_over_the_maximum_is_an_error) {
     EXPECT_EQ(listener_.out, packet_bytes("20 03 00 00 00 E0 01 9B"));
 }
 
+TEST_F(ServerConnectionTest, a_will_over_the_maximum_qos_is_refused) {
+    limits_.qos_max = 1;
+    feed("10 15 00 04 'MQTT' 05 16 00 3C 00 00 01 'd' 00 00 01 'w' 00 01 'x'");
+    EXPECT_THAT(listener_.events, ElementsAre("error qos_not_supported"));
+    EXPECT_EQ(listener_.out, packet_bytes("20 03 00 9B 00"));
+}
+
+TEST_F(ServerConnectionTest, another_server_is_named_before_and_after_connack) {
+    std::string block;
+    PropertyWriter(block).text(PropertyId::server_reference, "gw-2:1883");
+    listener_.accepts = false;
+    feed(connect_v5);
+    connection_.end(ReasonCode::use_another_server, listener_.out, Properties(block));
+    EXPECT_EQ(listener_.out, packet_bytes("20 0F 00 9C 0C 1C 00 09 'gw-2:1883'"));
+
+    ServerConnection other(limits_, Millis(0));
+    RecordingListener listener;
+    listener.connection = &other;
+    other.receive(packet_bytes(connect_v5), Millis(0), listener);
+    listener.out.clear();
+    other.end(ReasonCode::server_moved, listener.out, Properties(block));
+    EXPECT_EQ(listener.out, packet_bytes("E0 0E 9D 0C 1C 00 09 'gw-2:1883'"));
+}
+
 TEST_F(ServerConnectionTest, a_client_may_not_set_subscription_identifiers_on_publish) {
     feed(connect_v5);
     feed("30 06 00 01 'a' 02 0B 01");

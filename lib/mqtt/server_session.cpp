@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "mqtt/encode.h"
 
@@ -304,6 +305,7 @@ Delivery ServerSession::deliver_kept(OutgoingMessage& message, const DeliverOpti
     pending.subscription_ids = options.subscription_ids;
     pending.qos = options.qos;
     pending.retain = options.retain;
+    pending.share = options.share;
     if (is_stored()) {
         // Stored with it, so that the client knows the message again after a restart.
         pending.packet_id = take_packet_id();
@@ -520,6 +522,28 @@ void ServerSession::restore_incoming_id(std::uint16_t packet_id) {
     }
     if (incoming_->find(packet_id) == nullptr) {
         incoming_->ids.insert(incoming_->place_of(packet_id), {packet_id, true});
+    }
+}
+
+void ServerSession::take_shared(FunctionRef<bool(std::uint32_t share)> may_go,
+                                FunctionRef<void(const MessagePtr& message, std::uint32_t share)> take) {
+    MUSTER_ASSERT(!attached_);
+    for (std::size_t index = 0; outgoing_ && index < outgoing_->queue.size();) {
+        const PendingMessage& pending = outgoing_->queue[index];
+        const bool has_begun = pending.was_sent;
+        if (pending.share == 0 || (pending.qos == 2 && has_begun) || !may_go(pending.share)) {
+            ++index;
+            continue;
+        }
+        const MessagePtr message = pending.message;
+        const std::uint32_t share = pending.share;
+        outgoing_->waiting_bytes -= has_begun ? 0U : message->bytes();
+        outgoing_->sent -= index < outgoing_->sent ? 1U : 0U;
+        drop(index);
+        take(message, share);
+    }
+    if (outgoing_) {
+        release_memory();
     }
 }
 

@@ -50,6 +50,7 @@ struct DeliverOptions {
     std::uint8_t qos = 0;            ///< the lesser of the message's and the subscription's
     bool retain = false;             ///< flag on the wire: retained message at subscribe, or retain as published
     std::string subscription_ids{};  ///< v5: those of the matching subscriptions, as encoded properties
+    std::uint32_t share = 0;         ///< the caller's name for the shared subscription that it belongs to; 0 = none
 };
 
 /// Appends one to DeliverOptions::subscription_ids; 0 is none.
@@ -133,6 +134,10 @@ class ServerSession final {
     /// Messages that were accepted for the queue and dropped later (expired, or too large for the client that came
     /// back), since this was last asked.
     [[nodiscard]] std::uint32_t take_dropped() { return std::exchange(dropped_, 0); }
+    /// The client is away: takes out the messages of shared subscriptions that another client may get instead, in their
+    /// order. Left are QoS 2 messages whose delivery has begun [MQTT-4.8.2-4], and those for which `may_go` says no.
+    void take_shared(FunctionRef<bool(std::uint32_t share)> may_go,
+                     FunctionRef<void(const MessagePtr& message, std::uint32_t share)> take);
     [[nodiscard]] std::size_t in_flight() const;
     [[nodiscard]] std::size_t queued() const;
     [[nodiscard]] std::size_t queued_bytes() const;

@@ -243,6 +243,16 @@ TEST_F(ServerSessionTest, an_expired_message_is_not_sent) {
     EXPECT_EQ(session_.take_dropped(), 1U);
 }
 
+TEST_F(ServerSessionTest, what_was_sent_does_not_expire) {
+    attach();
+    deliver_expiring(5);
+    EXPECT_THAT(sent(), ElementsAre("p1:x"));
+    session_.detach();
+    attach({}, start + Seconds(60));
+    EXPECT_THAT(sent(), ElementsAre("p1!x"));
+    EXPECT_EQ(session_.take_dropped(), 0U);
+}
+
 TEST_F(ServerSessionTest, a_message_that_waited_carries_what_is_left_of_its_expiry) {
     deliver_expiring(60);
     attach({.version = ProtocolVersion::v5}, start + Seconds(20));
@@ -469,6 +479,52 @@ TEST_F(ServerSessionTest, a_message_is_passed_on_with_its_expiry) {
         names += property.text;
     }
     EXPECT_EQ(names, "ba");
+}
+
+class SharedMessages : public ServerSessionTest {
+ protected:
+    void deliver_shared(std::string_view payload, std::uint8_t qos, std::uint32_t share) {
+        Publish publish;
+        publish.topic = "t";
+        publish.payload = payload;
+        publish.qos = qos;
+        OutgoingMessage message(publish, start);
+        session_.deliver(message, {.qos = qos, .share = share}, start, out_);
+    }
+    /// "payload@share" of each.
+    std::vector<std::string> take(std::uint32_t but = 0) {
+        std::vector<std::string> taken;
+        session_.take_shared([but](std::uint32_t share) { return share != but; },
+                             [&](const MessagePtr& message, std::uint32_t share) {
+                                 taken.push_back(message->payload + "@" + std::to_string(share));
+                             });
+        return taken;
+    }
+};
+
+TEST_F(SharedMessages, what_another_client_may_get_is_taken_out_in_its_order) {
+    limits_.queued_messages_max = 10;
+    attach();
+    deliver_shared("sent", 1, 7);
+    deliver_shared("begun", 2, 7);  // the window is full
+    deliver_shared("waits", 2, 7);
+    deliver_shared("own", 1, 0);
+    deliver_shared("elsewhere", 1, 8);
+    session_.detach();
+    EXPECT_THAT(take(8), ElementsAre("sent@7", "waits@7"));
+    EXPECT_EQ(session_.queued_bytes(), 2 + std::string("own").size() + std::string("elsewhere").size());
+    out_.clear();
+    attach();
+    EXPECT_THAT(sent(), ElementsAre("p2!begun", "p3:own"));
+    ack(PacketType::puback, 3);
+    EXPECT_THAT(sent(), ElementsAre("p4:elsewhere"));
+}
+
+TEST_F(SharedMessages, a_session_that_held_nothing_else_gives_its_memory_back) {
+    deliver_shared("a", 1, 7);
+    EXPECT_FALSE(session_.is_empty());
+    EXPECT_THAT(take(), ElementsAre("a@7"));
+    EXPECT_TRUE(session_.is_empty());
 }
 
 TEST_F(ServerSessionTest, an_idle_session_is_64_bytes) {

@@ -19,7 +19,7 @@ constexpr int alert_reasons = 1000;  // OpenSSL: 1000 + the number of the alert 
 // ---- OpenSSL's own socket BIO writes with write(2), which raises SIGPIPE
 
 int descriptor_of(BIO* bio) {
-    return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+    return *static_cast<const int*>(BIO_get_data(bio));
 }
 
 int moved_or_retry(BIO* bio, ssize_t moved, int retry) {
@@ -128,11 +128,11 @@ int int_size(std::size_t size) {
 }  // namespace
 
 TlsStream::TlsStream(std::shared_ptr<const TlsContext> context, int fd, const std::string& server_name)
-    : context_(std::move(context)), tls_(SSL_new(context_->get())) {
+    : context_(std::move(context)), fd_(fd), tls_(SSL_new(context_->get())) {
     MUSTER_ASSERT(tls_ != nullptr);
     BIO* bio = BIO_new(socket_method());
     MUSTER_ASSERT(bio != nullptr);
-    BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+    BIO_set_data(bio, &fd_);
     SSL_set_bio(tls_, bio, bio);
     if (context_->is_server()) {
         SSL_set_accept_state(tls_);

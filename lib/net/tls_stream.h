@@ -78,6 +78,7 @@ class TlsStream final {
     [[nodiscard]] tl::unexpected<Error> fail_after(int result);
 
     std::shared_ptr<const TlsContext> context_;
+    int fd_;  ///< where OpenSSL finds it: this object stays in its place
     ssl_st* tls_;
     bool is_established_ = false;
     bool is_broken_ = false;

@@ -13,6 +13,7 @@
 #include "api/dispatcher.h"
 #include "api/explain_queries.h"
 #include "api/fleet_queries.h"
+#include "api/gateway_requests.h"
 #include "api/history_queries.h"
 #include "api/http_server.h"
 #include "api/incident_feed.h"
@@ -126,6 +127,7 @@ struct Api::Parts {
     std::unique_ptr<IncidentFeed> feed;
     std::unique_ptr<RequestChannel> channel;
     std::unique_ptr<ChangeRequests> changes;
+    std::unique_ptr<GatewayRequests> gateways;
     std::unique_ptr<PolicyBook> policy;
     std::unique_ptr<PolicyRequests> policy_requests;
     std::unique_ptr<ExplainQueries> explanations;
@@ -166,6 +168,7 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
     }
     channel = std::move(*requests);
     changes = std::make_unique<ChangeRequests>(*channel, *audit, clock);
+    gateways = std::make_unique<GatewayRequests>(*channel, *audit, clock, options.pipeline);
     auto book = PolicyBook::start(bus, *channel, metrics);
     if (!book) {
         return tl::unexpected(book.error());
@@ -226,6 +229,7 @@ std::vector<Route> Api::Parts::routes() {
     past.extend_routes(table);
     histories.add_routes(table);
     changes->add_routes(table);
+    gateways->add_routes(table);
     policy_requests->add_routes(table);
     explanations->add_routes(table);
     rule_routes->add_routes(table);

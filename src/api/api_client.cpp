@@ -7,8 +7,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <fmt/format.h>
 
@@ -77,10 +77,15 @@ class Exchange final {
         return {};
     }
 
-    Result<void> send(const std::string& target, const std::string& host, const std::string& token) {
-        http::request<http::empty_body> request(http::verb::get, target, 11);
+    Result<void> send(http::verb method, const std::string& target, const std::string& host, const std::string& token,
+                      std::string json = {}) {
+        http::request<http::string_body> request(method, target, 11, std::move(json));
         request.set(http::field::host, host);
         request.set(http::field::authorization, "Bearer " + token);
+        if (!request.body().empty()) {
+            request.set(http::field::content_type, "application/json");
+        }
+        request.prepare_payload();
         request.keep_alive(false);
         error_code error;
         http::write(socket_, request, error);
@@ -95,7 +100,7 @@ class Exchange final {
             return broken(error);
         }
         const unsigned status = parser_.get().result_int();
-        if (status == 200) {
+        if (status >= 200 && status < 300) {
             return read_body(on_bytes);
         }
         std::string body;
@@ -146,8 +151,23 @@ class Exchange final {
 Result<void> ApiClient::get(std::string_view path, const Query& query, OnBytes on_bytes) const {
     const auto exchange = std::make_unique<Exchange>();
     return exchange->connect(address_)
-        .and_then([&] { return exchange->send(target_of(path, query), address_, token_); })
+        .and_then([&] { return exchange->send(http::verb::get, target_of(path, query), address_, token_); })
         .and_then([&] { return exchange->receive(on_bytes); });
+}
+
+Result<void> ApiClient::post(std::string_view path, std::string json) const {
+    const auto exchange = std::make_unique<Exchange>();
+    return exchange->connect(address_)
+        .and_then(
+            [&] { return exchange->send(http::verb::post, std::string(path), address_, token_, std::move(json)); })
+        .and_then([&] { return exchange->receive([](std::string_view) -> Result<void> { return {}; }); });
+}
+
+Result<void> ApiClient::remove(std::string_view path) const {
+    const auto exchange = std::make_unique<Exchange>();
+    return exchange->connect(address_)
+        .and_then([&] { return exchange->send(http::verb::delete_, std::string(path), address_, token_); })
+        .and_then([&] { return exchange->receive([](std::string_view) -> Result<void> { return {}; }); });
 }
 
 }  // namespace muster

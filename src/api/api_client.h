@@ -26,6 +26,9 @@ class ApiClient final {
     /// GET of a path. unavailable: nobody listens there; closed: the answer was cut short; other errors are the API's
     /// own, in its words.
     [[nodiscard]] Result<void> get(std::string_view path, const Query& query, OnBytes on_bytes) const;
+    /// POST with a JSON body, or DELETE with none. The same errors.
+    [[nodiscard]] Result<void> post(std::string_view path, std::string json) const;
+    [[nodiscard]] Result<void> remove(std::string_view path) const;
 
  private:
     std::string address_;

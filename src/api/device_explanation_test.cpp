@@ -33,13 +33,15 @@ struct Explanation : testing::Test {
     [[nodiscard]] boost::json::object explained() const { return *json::parse_object(explanation_json(from)); }
     [[nodiscard]] std::vector<std::string> kinds() const {
         std::vector<std::string> kinds;
-        for (const auto& entry : explained().at("evidence").as_array()) {
+        const boost::json::object object = explained();
+        for (const auto& entry : object.at("evidence").as_array()) {
             kinds.emplace_back(entry.at("kind").as_string());
         }
         return kinds;
     }
     [[nodiscard]] boost::json::object evidence(std::string_view kind) const {
-        for (const auto& entry : explained().at("evidence").as_array()) {
+        const boost::json::object object = explained();
+        for (const auto& entry : object.at("evidence").as_array()) {
             if (entry.at("kind").as_string() == kind) {
                 return entry.as_object();
             }

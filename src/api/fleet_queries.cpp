@@ -89,6 +89,7 @@ Result<std::string> FleetQueries::fleet() {
             .member("name", gateway.name)
             .member("sessions", gateway.sessions)
             .member("since", gateway.since)
+            .member("draining", gateway.draining)
             .end_object();
     }
     writer.end_array()

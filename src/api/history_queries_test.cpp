@@ -4,6 +4,7 @@
 #include "api/api_client.h"
 #include "api/api_fixture.h"
 #include "api/history_export.h"
+#include "api/query_string.h"
 
 namespace muster {
 namespace {
@@ -54,7 +55,7 @@ TEST_F(HistoryApi, the_fleet_at_a_time_has_the_counts_of_that_time) {
     EXPECT_EQ(regions[0].at("region").as_string(), "in");
     EXPECT_EQ(regions[0].at("counts").at("total").as_int64(), 2);
     EXPECT_EQ(regions[1].at("region").as_string(), "in/ka");
-    EXPECT_EQ(regions[1].at("offline_share").as_double(), 1.0);
+    EXPECT_EQ(regions[1].at("offline_share").to_number<double>(), 1.0);
     const auto now = parsed(client->get("/api/v1/fleet?at=" + at(0), viewer));
     EXPECT_EQ(count(now, "flapping"), 1);
     EXPECT_EQ(count(now, "total"), 3);

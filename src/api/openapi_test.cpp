@@ -170,7 +170,7 @@ class OpenApiTest : public ApiFixture {
         const std::string type = reply.headers.at("content-type").substr(0, reply.headers.at("content-type").find(';'));
         const auto* media = content->as_object().if_contains(type);
         ASSERT_NE(media, nullptr) << what << " has the undocumented type " << type;
-        if (type.ends_with("json")) {
+        if (type.ends_with("/json") || type.ends_with("+json")) {
             const auto body = json::parse(reply.body);
             ASSERT_TRUE(body) << what << reply.body;
             EXPECT_EQ(check.mismatch(*body, media->at("schema").as_object(), what), "");
@@ -193,6 +193,10 @@ class OpenApiTest : public ApiFixture {
     std::string body_for(const Operation& operation) const {
         if (operation.path.starts_with("/api/v1/models/")) {
             return R"({"heartbeat_timeout_s":30})";
+        }
+        if (operation.path.ends_with("/drain")) {
+            return operation.method == "POST" ? R"({"rate_per_s":100,"server_reference":"other.example.com:8883"})"
+                                              : "";
         }
         if (operation.path == "/api/v1/maintenance") {
             const std::int64_t now = to_epoch_ms(clock.now());

@@ -14,7 +14,8 @@ struct PipelineHealth {
     struct Gateway {
         std::string name;
         std::int64_t sessions = 0;
-        Timestamp since{};  ///< when this incarnation started
+        Timestamp since{};      ///< when this incarnation started
+        bool draining = false;  ///< sends its clients elsewhere
     };
 
     double records_per_s = 0;  ///< processed, over the last seconds

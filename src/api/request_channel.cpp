@@ -70,6 +70,7 @@ Result<void> RequestChannel::open(Bus& bus) {
     events_ = *events;
     policy_ = *policy;
     partitions_ = bus.partitions();
+    bus_ = &bus;
     ConsumerOptions consumer_options;
     consumer_options.topics = {reply_topic.name};
     consumer_options.start = ConsumerOptions::Start::latest;
@@ -99,6 +100,17 @@ void RequestChannel::send_event(std::string device, EventKind kind, std::string 
             [done = std::move(done)](Result<ChannelReply> result) {
                 done(result ? Result<void>{} : tl::unexpected(result.error()));
             }});
+}
+
+void RequestChannel::send_drain(std::string gateway, const DrainOrder& order, OnDurable done) {
+    Request request;
+    request.device = std::move(gateway);
+    request.body = to_json(order);
+    request.done = [done = std::move(done)](Result<ChannelReply> result) {
+        done(result ? Result<void>{} : tl::unexpected(result.error()));
+    };
+    request.is_drain = true;
+    submit(std::move(request));
 }
 
 void RequestChannel::send_policy(std::string json, OnDurable done) {
@@ -188,7 +200,9 @@ void RequestChannel::send(Request request) {
     const std::size_t records = is_policy ? 1 + static_cast<std::size_t>(partitions_) : 1;
     pending_.emplace(correlation, Pending{request.deadline, request.wants_reply, records, std::move(request.done)});
     const auto sent = is_policy ? send_to_partitions(record, correlation)
-                                : producer_->send(request.wants_reply ? requests_ : events_, record, correlation);
+                      : request.is_drain
+                          ? send_to_gateway(record, correlation)
+                          : producer_->send(request.wants_reply ? requests_ : events_, record, correlation);
     if (!sent) {
         failed_.Increment();
         finish(correlation, tl::unexpected(sent.error()));
@@ -204,6 +218,21 @@ Result<void> RequestChannel::send_to_partitions(ProducerRecord record, std::uint
         sent = producer_->send(events_, record, correlation);
     }
     return sent;
+}
+
+Result<void> RequestChannel::send_to_gateway(ProducerRecord record, std::uint64_t correlation) {
+    TopicSpec spec;
+    spec.name = bus_topics::downlink(std::string(record.key));
+    spec.retention = reply_retention;
+    const auto topic = bus_->open_topic(spec);
+    if (!topic) {
+        return tl::unexpected(topic.error());
+    }
+    std::string packed;
+    encode(DownlinkHeader{.kind = DownlinkKind::drain, .topic = {}}, packed);
+    const std::array headers{RecordHeader{downlink_header_name, packed}};
+    record.headers = headers;
+    return producer_->send(*topic, record, correlation);
 }
 
 void RequestChannel::on_delivery(const Delivery& delivery) {

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "bus/bus.h"
+#include "contract/drain_order.h"
 #include "contract/event.h"
 
 namespace muster {
@@ -57,6 +58,8 @@ class RequestChannel final {
 
     /// Any thread. `json` is a FleetPolicy.
     void send_policy(std::string json, OnDurable done);
+    /// To a gateway: to drain, or not to. Any thread.
+    void send_drain(std::string gateway, const DrainOrder& order, OnDurable done);
 
     /// True once replies can be received.
     [[nodiscard]] bool is_ready() const { return ready_; }
@@ -72,6 +75,7 @@ class RequestChannel final {
         std::string body;
         Millis deadline{0};
         OnReply done;
+        bool is_drain = false;  ///< `device` is a gateway's name
     };
     struct Pending {
         Millis deadline{0};
@@ -89,6 +93,7 @@ class RequestChannel final {
     void send_waiting();
     void send(Request request);
     [[nodiscard]] Result<void> send_to_partitions(ProducerRecord record, std::uint64_t correlation);
+    [[nodiscard]] Result<void> send_to_gateway(ProducerRecord record, std::uint64_t correlation);
     void on_delivery(const Delivery& delivery);
     void on_reply(const ConsumerRecord& record);
     void expire();
@@ -99,6 +104,7 @@ class RequestChannel final {
 
     const RequestChannelOptions options_;
     const Clock& clock_;
+    Bus* bus_ = nullptr;
     TopicId requests_ = 0;
     TopicId events_ = 0;
     TopicId policy_ = 0;

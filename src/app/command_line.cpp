@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "alerts/webhook_http.h"
+#include "contract/drain_order.h"
 #include "simulator/scenario.h"
 
 namespace muster {
@@ -124,6 +125,35 @@ void add_alerting(CLI::App& serve, ServeOptions& options) {
         ->group("Alerting");
 }
 
+/// `muster serve`: what the gateway allows its clients.
+void add_limits(CLI::App& serve, ServeOptions& options) {
+    const auto add = [&](const char* name, auto& value, const char* help, const char* environment) {
+        serve.add_option(name, value, help)
+            ->check(CLI::NonNegativeNumber)
+            ->envname(environment)
+            ->capture_default_str()
+            ->group("Limits (0: none)");
+    };
+    add("--client-messages-per-second", options.client_messages_per_s,
+        "Messages a client may publish; over it the gateway reads it more slowly, nothing is dropped",
+        "MUSTER_CLIENT_MESSAGES_PER_SECOND");
+    add("--client-bytes-per-second", options.client_bytes_per_s, "The same in bytes of topics and payloads",
+        "MUSTER_CLIENT_BYTES_PER_SECOND");
+    add("--connects-per-second", options.connects_per_s,
+        "Clients accepted; those over it are refused, and MQTT 5.0 clients told when to come back",
+        "MUSTER_CONNECTS_PER_SECOND");
+    add("--address-connects-per-second", options.address_connects_per_s,
+        "New connections from one network address; ten seconds of it may come at once",
+        "MUSTER_ADDRESS_CONNECTS_PER_SECOND");
+    add("--address-strangers-max", options.address_strangers_max,
+        "Connections of one network address that have not yet said who they are", "MUSTER_ADDRESS_STRANGERS_MAX");
+    serve
+        .add_flag("--limit-loopback", options.limit_loopback,
+                  "The limits of network addresses also hold for this machine's own")
+        ->envname("MUSTER_LIMIT_LOOPBACK")
+        ->group("Limits (0: none)");
+}
+
 void add_serve(CLI::App& app, ServeOptions& options) {
     CLI::App* serve = app.add_subcommand(
         "serve", "Run every role in this process: gateway, bus, processor, shadow, alerts, API and dashboard");
@@ -188,6 +218,7 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->capture_default_str();
     add_alerting(*serve, options);
     add_log_option(*serve, options.log_level);
+    add_limits(*serve, options);
     add_history_options(*serve, options);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
@@ -276,7 +307,7 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
         "Needs a running muster serve, which goes on serving; progress is on standard error.");
     add_common(exporting, to_export.data_directory, to_export.quiet);
     CLI::Option* csv = exporting->add_flag("--csv", to_export.csv, "CSV, a line a value");
-    exporting->add_flag("--ndjson", "NDJSON, a line a sample: the default")->excludes(csv);
+    exporting->add_flag("--ndjson")->description("NDJSON, a line a sample: the default")->excludes(csv);
     exporting->add_flag("--transitions", to_export.transitions, "Presence transitions instead of samples");
     CLI::Option* device = exporting->add_option("--device", to_export.device, "Of this device only");
     exporting->add_option("--region", to_export.region, "Of this region and everything below it")->excludes(device);
@@ -286,6 +317,55 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
                           "Into this file, which appears when it is whole; default: standard output");
     CLI::App* verifying = history->add_subcommand("verify", "Read everything stored against its checksums");
     add_common(verifying, verify.data_directory, verify.quiet);
+}
+
+void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
+    CLI::App* gateway = app.add_subcommand("gateway", "Look after the gateways of a running Muster");
+    gateway->require_subcommand(1);
+    CLI::App* drain = gateway->add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
+    drain->footer(
+        "Examples:\n  muster gateway drain --rate 200 --server-reference mqtt2.example.com:8883\n"
+        "  muster gateway drain --undo\n"
+        "Connections are closed and new ones refused until --undo or the gateway's restart; MQTT 5.0 clients are told "
+        "where\nto go. Wills are not published. Ctrl-C ends the waiting, not the drain.");
+    drain->add_option("--gateway", options.gateway, "Its name")->capture_default_str();
+    drain->add_option("--rate", options.rate_per_s, "Connections closed a second")
+        ->check(CLI::Range(std::uint32_t{1}, drain_rate_per_s_max))
+        ->capture_default_str();
+    drain
+        ->add_option("--server-reference", options.server_reference,
+                     "Where MQTT 5.0 clients are sent, for example mqtt2.example.com:8883")
+        ->check(CLI::Validator(
+            [](std::string& text) {
+                return text.size() <= server_reference_bytes_max ? std::string() : "at most 256 bytes";
+            },
+            ""));
+    drain->add_flag("--moved", options.moved, "For good (reason code 0x9D), not only for now (0x9C)");
+    CLI::Option* undo = drain->add_flag("--undo", options.undo, "Let it take clients again");
+    drain->add_flag("--no-wait", options.no_wait, "Do not wait until its clients have gone")->excludes(undo);
+    drain->add_option("--data-dir", options.data_directory, "Data directory of the muster serve that is asked")
+        ->envname("MUSTER_DATA_DIR")
+        ->capture_default_str();
+    drain->add_option("--url", options.url, "Of the API, http://127.0.0.1:8080, instead of a data directory")
+        ->envname("MUSTER_URL");
+    drain->add_option("--token", options.token, "An admin's, instead of the data directory's")->envname("MUSTER_TOKEN");
+}
+
+void add_rules(CLI::App& app, RulesTestOptions& options) {
+    CLI::App* rules = app.add_subcommand("rules", "Try alert rules before they page anyone");
+    rules->require_subcommand(1);
+    CLI::App* test =
+        rules->add_subcommand("test", "What the rules of a file would have raised on the recorded presence");
+    test->footer(
+        "Example:\n  muster rules test --since 7d rules.toml\n"
+        "Asks a running muster serve for its presence history (--presence-days) and judges it as the alerts role "
+        "would.\n"
+        "Rules on telemetry, models, firmware or carriers cannot be tested: the presence history does not know them.");
+    test->add_option("file", options.file, "TOML or JSON, as for serve --rules")->required();
+    test->add_option("--since", options.since, "How far back: 7d, 12h, 30m")->capture_default_str();
+    test->add_option("--data-dir", options.data_directory, "Data directory of the muster serve that is asked")
+        ->envname("MUSTER_DATA_DIR")
+        ->capture_default_str();
 }
 
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
@@ -320,9 +400,13 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     SimulateTexts texts;
     HistoryExportOptions history_export;
     HistoryVerifyOptions history_verify;
+    GatewayDrainOptions gateway_drain;
+    RulesTestOptions rules_test;
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
+    add_rules(app, rules_test);
+    add_gateway(app, gateway_drain);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -331,6 +415,12 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("serve")) {
         return {serve, 0};
+    }
+    if (app.got_subcommand("gateway")) {
+        return {gateway_drain, 0};
+    }
+    if (app.got_subcommand("rules")) {
+        return {rules_test, 0};
     }
     if (app.got_subcommand("history")) {
         return app.get_subcommand("history")->got_subcommand("export") ? ParsedCommandLine{history_export, 0}

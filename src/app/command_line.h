@@ -6,7 +6,9 @@
 #include <variant>
 #include <vector>
 
+#include "app/gateway_command.h"
 #include "app/history_command.h"
+#include "app/rules_command.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -43,6 +45,14 @@ struct ServeOptions {
     std::string log_level = "info";
 
     std::uint32_t canaries = 1;  ///< of each kind, 0 = none
+    // Rates of the gateway; 0 = no limit.
+    double client_messages_per_s = 0;
+    double client_bytes_per_s = 0;
+    double connects_per_s = 0;
+    double address_connects_per_s = 1000;
+    std::uint32_t address_strangers_max = 2000;
+    bool limit_loopback = false;
+
     std::uint32_t simulate = 0;  ///< devices
     std::uint64_t simulate_seed = 42;
     std::vector<std::string> simulate_outages;
@@ -56,7 +66,8 @@ struct SimulateOptions {
 };
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
-using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions>;
+using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions,
+                             GatewayDrainOptions, RulesTestOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

@@ -1,8 +1,10 @@
 #include <variant>
 
 #include "app/command_line.h"
+#include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/process.h"
+#include "app/rules_command.h"
 #include "app/serve.h"
 #include "app/simulate.h"
 
@@ -13,7 +15,9 @@ struct Run {
     int operator()(const muster::ServeOptions& options) const { return muster::run_serve(options); }
     int operator()(const muster::SimulateOptions& options) const { return muster::run_simulator(options); }
     int operator()(const muster::HistoryExportOptions& options) const { return muster::run_history_export(options); }
+    int operator()(const muster::RulesTestOptions& options) const { return muster::run_rules_test(options); }
     int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
+    int operator()(const muster::GatewayDrainOptions& options) const { return muster::run_gateway_drain(options); }
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace muster {
 /// Blocks SIGINT, SIGTERM and SIGHUP in this thread and those it starts, so that wait_for_stop() alone gets them;
 /// ignores SIGPIPE. Called before the first thread is started.
 void hold_signals();
-/// Undoes hold_signals() for SIGINT and SIGTERM: for commands that Ctrl-C may end at any point.
+/// Undoes hold_signals() but for SIGPIPE: for commands that Ctrl-C may end at any point.
 void release_signals();
 /// Returns at the first SIGINT or SIGTERM, or when `seconds` have passed (0 = never). A second signal ends the process
 /// at once: what is stored is safe at any instant (G2). SIGHUP calls `on_hang_up`; where there is none it stops, too.

@@ -245,6 +245,12 @@ Result<void> Serve::start_gateway() {
     };
     canary_password_ = net::random_hex(token_bytes);
     gateway.is_canary = [this](std::string_view, std::string_view password) { return password == canary_password_; };
+    gateway.limits.client_messages_per_s = options_.client_messages_per_s;
+    gateway.limits.client_bytes_per_s = options_.client_bytes_per_s;
+    gateway.limits.connects_per_s_max = options_.connects_per_s;
+    gateway.limits.address_connects_per_s = options_.address_connects_per_s;
+    gateway.limits.address_strangers_max = options_.address_strangers_max;
+    gateway.limits.limits_loopback = options_.limit_loopback;
     gateway_since_ = clock_.now();
     return keep(Gateway::start(gateway, *bus_, *sessions_, metrics_), gateway_).map([this] {
         reported_gateway_ = gateway_.get();
@@ -289,8 +295,8 @@ PipelineHealth Serve::pipeline() {
     meter_.measure(processor_->progress(), health);
     if (const Gateway* gateway = reported_gateway_) {
         const auto connections = static_cast<std::int64_t>(gateway->connections());
-        health.gateways.push_back(
-            {options_.gateway_name, std::max<std::int64_t>(0, connections - accuracy().connected), gateway_since_});
+        health.gateways.push_back({options_.gateway_name, std::max<std::int64_t>(0, connections - accuracy().connected),
+                                   gateway_since_, gateway->is_draining()});
     }
     return health;
 }

@@ -41,7 +41,7 @@ Result<DownlinkHeader> decode_downlink_header(std::string_view bytes) {
     if (!reader.ok() || !reader.at_end()) {
         return fail(ErrorCode::malformed, "downlink header has the wrong length");
     }
-    if (kind < 1 || kind > static_cast<std::uint8_t>(DownlinkKind::reply) || header.qos > 2) {
+    if (kind < 1 || kind > static_cast<std::uint8_t>(DownlinkKind::drain) || header.qos > 2) {
         return fail(ErrorCode::malformed, "downlink header has an unknown kind or QoS");
     }
     header.kind = static_cast<DownlinkKind>(kind);

@@ -13,6 +13,7 @@ namespace muster {
 enum class DownlinkKind : std::uint8_t {
     publish = 1,  ///< send `topic` and the value to the device (record key), if it subscribes to it
     close = 2,    ///< end the device's session
+    drain = 4,    ///< (key: the gateway's name) send your clients elsewhere, or end that; value: DrainOrder
     reply = 3,    ///< (to an API instance) the answer to the api_request with this correlation; value: its JSON body
 };
 

@@ -89,12 +89,25 @@ void Acceptor::accept_one(net::TcpSocket socket, const net::Address& peer) {
         worker_.count_transport_failure(TransportFailure::proxy_untrusted);
         return;
     }
+    // A load balancer speaks for many.
+    const AddressGate::Verdict verdict = listener_.options().has_proxy_header
+                                             ? AddressGate::Verdict::unlimited
+                                             : context_.addresses.enter(peer, worker_.reactor().monotonic());
+    if (verdict == AddressGate::Verdict::too_fast || verdict == AddressGate::Verdict::too_many) {
+        tally_.address_refusals.add();
+        return;
+    }
     tally_.accepts.add();
     context_.connections.fetch_add(1, std::memory_order_relaxed);
     listener_.connections.fetch_add(1, std::memory_order_relaxed);
-    worker_.take_in(std::make_unique<Connection>(
+    auto connection = std::make_unique<Connection>(
         std::move(socket), listener_.has_transport() ? std::make_unique<Transport>(listener_) : nullptr, number_,
-        context_.options.limits.connection, worker_.reactor().monotonic()));
+        context_.options.limits.connection, worker_.reactor().monotonic());
+    if (verdict == AddressGate::Verdict::admitted) {
+        connection->client_limits = std::make_unique<ClientLimits>();
+        connection->client_limits->stranger_of = peer;
+    }
+    worker_.take_in(std::move(connection));
 }
 
 }  // namespace muster

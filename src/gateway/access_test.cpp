@@ -68,13 +68,13 @@ TEST_F(AdmissionRules, a_client_without_a_name_is_a_guest_with_a_random_one) {
     EXPECT_NE(one->key, two->key);
     EXPECT_FALSE(is_valid_device_id(one->key));
     connect.clean_start = false;
-    EXPECT_EQ(admit(connect, options).error(), mqtt::ReasonCode::client_identifier_not_valid);
+    EXPECT_EQ(admit(connect, options).error().code, mqtt::ReasonCode::client_identifier_not_valid);
 }
 
 TEST_F(AdmissionRules, an_operator_needs_its_password_and_has_a_name_of_its_own) {
     connect.user_name = "operator";
     connect.password = "guess";
-    EXPECT_EQ(admit(connect, options).error(), mqtt::ReasonCode::bad_user_name_or_password);
+    EXPECT_EQ(admit(connect, options).error().code, mqtt::ReasonCode::bad_user_name_or_password);
     connect.password = "secret";
     const auto admission = admit(connect, options);
     ASSERT_TRUE(admission);

@@ -6,6 +6,7 @@
 
 #include "contract/identity.h"
 #include "contract/json.h"
+#include "gateway/session.h"
 #include "net/entropy.h"
 
 namespace muster {
@@ -16,15 +17,13 @@ constexpr std::size_t noted_user_bytes_max = 256;
 constexpr std::size_t random_bytes = 16;
 constexpr std::string_view guest_prefix = "/guest/";
 
-using Named = tl::expected<void, mqtt::ReasonCode>;
-
-Named name_operator(const mqtt::Connect& connect, const GatewayOptions& options, Admission& admission) {
+mqtt::Decoded<void> name_operator(const mqtt::Connect& connect, const GatewayOptions& options, Admission& admission) {
     const std::string_view password = connect.password.value_or(std::string_view{});
     if (!options.is_operator || !options.is_operator(*connect.user_name, password)) {
-        return tl::unexpected(mqtt::ReasonCode::bad_user_name_or_password);
+        return mqtt::refuse(mqtt::ReasonCode::bad_user_name_or_password, "user name or password is wrong");
     }
     if (connect.client_id.size() > operator_client_id_bytes_max) {
-        return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);
+        return mqtt::refuse(mqtt::ReasonCode::client_identifier_not_valid, "the client identifier is too long");
     }
     admission.role = Role::fleet_operator;
     admission.user = *connect.user_name;
@@ -43,9 +42,9 @@ bool is_guest_name(std::string_view client_id) {
            client_id.find_first_not_of("0123456789abcdef", guest_prefix.size()) == std::string_view::npos;
 }
 
-Named name_device(const mqtt::Connect& connect, const Certified& certified, Admission& admission) {
+mqtt::Decoded<void> name_device(const mqtt::Connect& connect, const Certified& certified, Admission& admission) {
     if (certified.must_be_named && (certified.name.empty() || certified.name != connect.client_id)) {
-        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+        return mqtt::refuse(mqtt::ReasonCode::not_authorized, "the certificate does not name the client identifier");
     }
     // Over mTLS a user name without a password says nothing of who it is: AWS's device SDKs put their version there.
     admission.user = connect.user_name.value_or(std::string_view{}).substr(0, noted_user_bytes_max);
@@ -61,7 +60,8 @@ Named name_device(const mqtt::Connect& connect, const Certified& certified, Admi
         return {};
     }
     if (!is_valid_device_id(connect.client_id)) {
-        return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);
+        return mqtt::refuse(mqtt::ReasonCode::client_identifier_not_valid,
+                            "a device id has 1 to 128 of A-Z a-z 0-9 : _ . -");
     }
     admission.role = Role::device;
     admission.key = connect.client_id;
@@ -69,11 +69,11 @@ Named name_device(const mqtt::Connect& connect, const Certified& certified, Admi
 }
 
 /// The ids of canaries are Muster's own: whoever else took one would make it measure nonsense.
-Named name_canary(const mqtt::Connect& connect, const GatewayOptions& options, Admission& admission) {
+mqtt::Decoded<void> name_canary(const mqtt::Connect& connect, const GatewayOptions& options, Admission& admission) {
     const bool known = connect.user_name && connect.password && options.is_canary &&
                        options.is_canary(*connect.user_name, *connect.password);
     if (!known || *connect.user_name != connect.client_id) {
-        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+        return mqtt::refuse(mqtt::ReasonCode::not_authorized, "the client identifier is Muster's own");
     }
     return name_device(connect, {}, admission);
 }
@@ -92,33 +92,34 @@ void cut_to_limits(const GatewayLimits& limits, Admission& admission) {
 
 }  // namespace
 
-tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect, const GatewayOptions& options,
-                                                const Certified& certified) {
+mqtt::Decoded<Admission> admit(const mqtt::Connect& connect, const GatewayOptions& options,
+                               const Certified& certified) {
     if (connect.version != mqtt::ProtocolVersion::v5 && connect.client_id.empty() && !connect.clean_start) {
-        return tl::unexpected(mqtt::ReasonCode::client_identifier_not_valid);  // could not be told its name
+        return mqtt::refuse(mqtt::ReasonCode::client_identifier_not_valid,
+                            "a device id has 1 to 128 of A-Z a-z 0-9 : _ . -");  // could not be told its name
     }
     if (connect.properties.has(mqtt::PropertyId::authentication_method)) {
-        return tl::unexpected(mqtt::ReasonCode::bad_authentication_method);
+        return mqtt::refuse(mqtt::ReasonCode::bad_authentication_method, "no authentication method is supported");
     }
     Admission admission;
     const bool is_known_by_password = connect.user_name && (connect.password || !certified.has_certificate);
-    const Named named = is_canary(connect.client_id) ? name_canary(connect, options, admission)
-                        : is_known_by_password       ? name_operator(connect, options, admission)
-                                                     : name_device(connect, certified, admission);
+    const mqtt::Decoded<void> named = is_canary(connect.client_id) ? name_canary(connect, options, admission)
+                                      : is_known_by_password       ? name_operator(connect, options, admission)
+                                                                   : name_device(connect, certified, admission);
     if (!named) {
         return tl::unexpected(named.error());
     }
     const std::string_view device =
         admission.role == Role::device ? std::string_view(admission.key) : std::string_view{};
     if (connect.will && !may_publish(admission.role, device, classify_topic(connect.will->topic))) {
-        return tl::unexpected(mqtt::ReasonCode::not_authorized);
+        return mqtt::refuse(mqtt::ReasonCode::not_authorized, "the will's topic is not the client's own");
     }
     admission.clean_start = connect.clean_start;
     admission.keep_alive_s = connect.keep_alive_s;
     admission.attach = mqtt::AttachOptions::of(connect);
     cut_to_limits(options.limits, admission);
     if (connect.will) {
-        admission.will = mqtt::keep_message(*connect.will);
+        admission.will = mqtt::keep_message(*connect.will, publisher_number(admission.key));
         admission.will_delay_s = connect.will->properties.number(mqtt::PropertyId::will_delay).value_or(0);
     }
     return admission;

@@ -3,8 +3,6 @@
 #include <string>
 #include <string_view>
 
-#include <tl/expected.hpp>
-
 #include "gateway/access.h"
 #include "gateway/gateway_options.h"
 #include "mqtt/message.h"
@@ -38,9 +36,8 @@ struct Certified {
 };
 
 /// Decides who a client is, or why it is refused. No side effect but a random name for a client without one.
-[[nodiscard]] tl::expected<Admission, mqtt::ReasonCode> admit(const mqtt::Connect& connect,
-                                                              const GatewayOptions& options,
-                                                              const Certified& certified = {});
+[[nodiscard]] mqtt::Decoded<Admission> admit(const mqtt::Connect& connect, const GatewayOptions& options,
+                                             const Certified& certified = {});
 
 /// The properties of the CONNACK that accepts the client: what it is given, and every limit of ours that it has to
 /// know. Nothing in 3.1.1.

@@ -96,9 +96,25 @@ void Connection::end_later(Cause cause) {
     }
 }
 
-void Connection::end_later(Cause cause, mqtt::ReasonCode reason) {
+void Connection::end_later(Cause cause, mqtt::ReasonCode reason, std::string_view why) {
+    std::string properties;
+    if (!why.empty()) {
+        mqtt::PropertyWriter(properties).text(mqtt::PropertyId::reason_string, why);
+    }
+    end_later(cause, reason, mqtt::Properties(properties));
+}
+
+void Connection::send_away(Cause cause, mqtt::ReasonCode reason, std::string_view server) {
+    std::string properties;
+    if (!server.empty()) {
+        mqtt::PropertyWriter(properties).text(mqtt::PropertyId::server_reference, server);
+    }
+    end_later(cause, reason, mqtt::Properties(properties));
+}
+
+void Connection::end_later(Cause cause, mqtt::ReasonCode reason, const mqtt::Properties& properties) {
     if (!is_ending()) {
-        protocol_.end(reason, output());
+        protocol_.end(reason, output(), properties);
         ending_cause_ = cause;
         worker_->close_later(*this);
     }

@@ -8,6 +8,7 @@
 
 #include "contract/presence.h"
 #include "gateway/admission.h"
+#include "gateway/rate_limits.h"
 #include "gateway/transport.h"
 #include "mqtt/message.h"
 #include "mqtt/server_connection.h"
@@ -57,6 +58,7 @@ class Connection final : public net::IoHandler, public net::Timer {
         hold_bus = 1,      ///< the bus is slow
         hold_answers = 2,  ///< too many publishes not yet durable
         hold_mailbox = 4,  ///< a subscriber's worker is behind
+        hold_rate = 8,     ///< it publishes faster than it may
     };
 
     /// `transport`: null for plain TCP. `listener`: the number of the one where it came in.
@@ -83,7 +85,10 @@ class Connection final : public net::IoHandler, public net::Timer {
     /// To be closed at the end of the turn, for this cause; the first one counts. Nothing more is handled. The client
     /// is told `reason` as far as its protocol can.
     void end_later(Cause cause);
-    void end_later(Cause cause, mqtt::ReasonCode reason);
+    void end_later(Cause cause, mqtt::ReasonCode reason, std::string_view why = {});
+    /// The same, and v5 clients are told another server (Server Reference, "host:port"): `reason` is use_another_server
+    /// for now, or server_moved for good. Before CONNACK it refuses them.
+    void send_away(Cause cause, mqtt::ReasonCode reason, std::string_view server);
     [[nodiscard]] bool is_ending() const { return ending_cause_ != Cause::none; }
     [[nodiscard]] Cause ending_cause() const { return ending_cause_; }
 
@@ -107,9 +112,10 @@ class Connection final : public net::IoHandler, public net::Timer {
     Session* session = nullptr;
     std::unique_ptr<Admission> admission;  ///< from CONNECT until the session begins
     std::unique_ptr<RetainedBacklog> backlog;
-    std::uint8_t holds = 0;       ///< Hold bits
-    bool has_unread : 1 = false;  ///< the socket may have more than was read
-    bool peer_ended : 1 = false;  ///< the socket will give an end
+    std::unique_ptr<ClientLimits> client_limits;  ///< null while none holds it
+    std::uint8_t holds = 0;                       ///< Hold bits
+    bool has_unread : 1 = false;                  ///< the socket may have more than was read
+    bool peer_ended : 1 = false;                  ///< the socket will give an end
     bool needs_flush : 1 = false;
     bool is_watched : 1 = false;  ///< by its worker's reactor
     const std::uint8_t listener_number;
@@ -117,6 +123,7 @@ class Connection final : public net::IoHandler, public net::Timer {
  private:
     void on_io(std::uint32_t events) override;
     void on_timer() override;
+    void end_later(Cause cause, mqtt::ReasonCode reason, const mqtt::Properties& properties);
     void give_back_output();
 
     // Beside the bits above, so that all are 8 bytes.

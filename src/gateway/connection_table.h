@@ -42,6 +42,15 @@ class ConnectionTable final {
             }
         }
     }
+    /// The first at or behind `slot`, which then stands behind it; null: there is none.
+    [[nodiscard]] Connection* next(std::size_t& slot) const {
+        while (slot < slots_.size()) {
+            if (Connection* connection = slots_[slot++].get()) {
+                return connection;
+            }
+        }
+        return nullptr;
+    }
     [[nodiscard]] std::size_t size() const { return slots_.size() - free_.size(); }
 
  private:

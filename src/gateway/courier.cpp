@@ -6,28 +6,40 @@
 
 namespace muster {
 
+namespace {
+
+/// What one more subscription of the same session adds.
+void add(const mqtt::Subscriber& subscriber, const mqtt::Publish& publish, mqtt::DeliverOptions& options) {
+    options.qos = std::max(options.qos, std::min(publish.qos, subscriber.options.qos()));
+    options.retain = options.retain || (subscriber.options.retain_as_published() && publish.retain);
+    mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
+}
+
+}  // namespace
+
 // Overlapping subscriptions of one session: one copy, with the highest QoS of them [MQTT-3.3.5-1] and the identifiers
-// of all [MQTT-3.3.4-4].
+// of all [MQTT-3.3.4-4]. What comes by a shared one is a copy of its own.
 bool Courier::route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now) {
     const mqtt::Publish& publish = message.view();
-    subscribers_.clear();
-    index_.match(publish.topic, subscribers_);
-    if (subscribers_.empty()) {
+    recipients_.clear();
+    index_.match(publish.topic, recipients_);
+    if (recipients_.empty()) {
         return true;
     }
-    for (std::size_t at = 0; at < subscribers_.size();) {
-        const SessionHandle to = subscribers_[at].handle;
+    for (std::size_t at = 0; at < recipients_.size();) {
+        const SessionHandle to = recipients_[at].subscriber.handle;
         mqtt::DeliverOptions options;
         bool is_wanted = false;
-        for (; at < subscribers_.size() && subscribers_[at].handle == to; ++at) {
-            const mqtt::Subscriber& subscriber = subscribers_[at];
-            if (to == from && subscriber.options.no_local()) {
-                continue;
+        for (; at < recipients_.size() && recipients_[at].subscriber.handle == to; ++at) {
+            const auto& [subscriber, share] = recipients_[at];
+            if (share != 0) {
+                mqtt::DeliverOptions shared{.share = share};
+                add(subscriber, publish, shared);
+                hand(message, to, shared, now);
+            } else if (to != from || !subscriber.options.no_local()) {
+                is_wanted = true;
+                add(subscriber, publish, options);
             }
-            is_wanted = true;
-            options.qos = std::max(options.qos, std::min(publish.qos, subscriber.options.qos()));
-            options.retain = options.retain || (subscriber.options.retain_as_published() && publish.retain);
-            mqtt::add_subscription_id(subscriber.subscription_identifier, options.subscription_ids);
         }
         if (is_wanted) {
             hand(message, to, options, now);
@@ -46,6 +58,18 @@ Receipt Courier::receipt_from(std::size_t worker, SessionHandle to, std::uint8_t
     return {token_, worker_};
 }
 
+void Courier::reroute(mqtt::OutgoingMessage& message, std::uint32_t share, SessionHandle than, Millis now) {
+    const auto other = index_.other_member(share, than, false);
+    if (!other) {
+        tally_.drop(Drop::offline);
+        return;
+    }
+    token_ = 0;  // its publisher was answered, or will be for the member that has gone
+    mqtt::DeliverOptions options{.share = share};
+    add(other->subscriber, message.view(), options);
+    hand(message, other->subscriber.handle, options, now);
+}
+
 void Courier::hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt::DeliverOptions& options, Millis now) {
     const std::size_t worker = worker_of(to);
     if (worker != worker_) {
@@ -59,8 +83,16 @@ void Courier::hand(mqtt::OutgoingMessage& message, SessionHandle to, const mqtt:
 }
 
 void Courier::deliver(const Mailbox::Routed& routed, Millis now) {
-    if (Session* session = sessions_->at(routed.to)) {
-        mqtt::OutgoingMessage message(routed.message);
+    Session* session = sessions_->at(routed.to);
+    const std::uint32_t share = routed.options.share;
+    mqtt::OutgoingMessage message(routed.message);
+    // The chosen member of a shared subscription has gone meanwhile.
+    const bool goes_on =
+        share != 0 &&
+        (session == nullptr || (session->connection == nullptr && index_.other_member(share, routed.to, true)));
+    if (goes_on) {
+        reroute(message, share, routed.to, now);
+    } else if (session != nullptr) {
         deliver(*session, message, routed.options, now);
     }
     if (routed.receipt.token != 0) {

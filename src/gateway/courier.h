@@ -50,6 +50,8 @@ class Courier final {
     /// What came through the mailbox.
     void deliver(const Mailbox::Routed& routed, Millis now);
     void deliver(Session& session, mqtt::OutgoingMessage& message, const mqtt::DeliverOptions& options, Millis now);
+    /// A message of a shared subscription, to another member than this one, if there is any.
+    void reroute(mqtt::OutgoingMessage& message, std::uint32_t share, SessionHandle than, Millis now);
 
     /// Puts what is for other workers into their mailboxes; `wake` is called with each worker that must be told.
     void hand_over(FunctionRef<void(std::size_t worker)> wake);
@@ -70,8 +72,8 @@ class Courier final {
     Tally& tally_;
     std::size_t worker_ = no_worker;
     SessionTable* sessions_ = nullptr;
-    std::vector<mqtt::Subscriber> subscribers_;  ///< reused
-    std::string nowhere_;                        ///< output of sessions that are away; stays empty
+    std::vector<Recipient> recipients_;  ///< reused
+    std::string nowhere_;                ///< output of sessions that are away; stays empty
     SessionJournal* journal_ = nullptr;
     std::uint64_t token_ = 0;
     std::uint64_t asked_ = 0;  ///< a bit a worker: 64 at most

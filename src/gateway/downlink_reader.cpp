@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "contract/bus_topics.h"
 #include "contract/downlink.h"
+#include "contract/drain_order.h"
 #include "contract/event.h"
 #include "gateway/worker.h"
 #include "mqtt/topic.h"
@@ -111,6 +112,10 @@ void DownlinkReader::read(const ConsumerRecord& record) {
 
 void DownlinkReader::read_downlink(const ConsumerRecord& record) {
     const Result<DownlinkHeader> header = decode_downlink_header(record.header(downlink_header_name));
+    if (header && header->kind == DownlinkKind::drain) {
+        drain(record.value);
+        return;
+    }
     const bool is_publish = header && header->kind == DownlinkKind::publish;
     if (!header || header->kind == DownlinkKind::reply || (is_publish && !mqtt::is_valid_topic_name(header->topic))) {
         tally_.drop(Drop::malformed);
@@ -146,6 +151,23 @@ mqtt::MessagePtr DownlinkReader::message_of(const ConsumerRecord& record, const 
     publish.retain = header.retain;
     const Millis age = std::max(Millis(0), std::chrono::duration_cast<Millis>(clock_.now() - header.received));
     return mqtt::keep_message(publish, clock_.monotonic() - age);
+}
+
+void DownlinkReader::drain(std::string_view text) {
+    const Result<DrainOrder> order = parse_drain_order(text);
+    if (!order) {
+        tally_.drop(Drop::malformed);
+        return;
+    }
+    context_.draining.store(!order->undo);
+    if (order->undo) {
+        spdlog::info("gateway {}: draining has ended", context_.options.name);
+    } else {
+        spdlog::info("gateway {}: draining, {} connections a second", context_.options.name, order->rate_per_s);
+    }
+    for (Worker* worker : context_.workers) {
+        worker->post([worker, order = *order] { worker->drain(order); });
+    }
 }
 
 void DownlinkReader::read_message(const ConsumerRecord& record, const EventHeader& header) {

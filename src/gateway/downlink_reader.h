@@ -34,6 +34,7 @@ class DownlinkReader final : private RebalanceListener {
     void run();
     void read(const ConsumerRecord& record);
     void read_downlink(const ConsumerRecord& record);
+    void drain(std::string_view text);
     void read_message(const ConsumerRecord& record, const EventHeader& header);
     void read_retained(const ConsumerRecord& record, const EventHeader& header);
     [[nodiscard]] mqtt::MessagePtr message_of(const ConsumerRecord& record, const EventHeader& header) const;

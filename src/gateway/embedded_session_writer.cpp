@@ -9,7 +9,7 @@
 namespace muster {
 namespace {
 
-constexpr std::chrono::milliseconds interval{2};
+constexpr std::chrono::milliseconds commit_interval{2};
 
 void append_big_endian(std::uint64_t number, unsigned bytes, std::string& out) {
     for (unsigned i = bytes; i-- > 0;) {
@@ -82,7 +82,7 @@ void EmbeddedSessionWriter::run() {
         }
         taken.clear();
         lock.lock();
-        changed_.wait_until(lock, begin + interval, [this] { return stopping_; });
+        changed_.wait_until(lock, begin + commit_interval, [this] { return stopping_; });
     }
 }
 

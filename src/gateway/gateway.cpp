@@ -71,7 +71,12 @@ struct Gateway::State {
         : options(std::move(given)),
           subscriptions(secret_seed(), options.limits.subscriptions_max),
           retained(secret_seed(), options.limits.retained_topics_max, options.limits.retained_bytes_max),
-          context{.options = options, .sessions = sessions, .subscriptions = subscriptions, .retained = retained} {}
+          addresses(options.limits, secret_seed()),
+          context{.options = options,
+                  .sessions = sessions,
+                  .subscriptions = subscriptions,
+                  .retained = retained,
+                  .addresses = addresses} {}
 
     Result<void> prepare(Bus& bus, MetricRegistry& registry);
     Result<void> open_listeners();
@@ -82,6 +87,7 @@ struct Gateway::State {
     const GatewayOptions options;
     SubscriptionIndex subscriptions;
     RetainedTable retained;
+    AddressGate addresses;
     GatewayContext context;
     std::vector<std::unique_ptr<Mailbox>> mailboxes;
     std::unique_ptr<DownlinkReader> downlink;
@@ -231,6 +237,10 @@ std::vector<std::string> Gateway::urls() const {
 
 void Gateway::reload_tls() {
     state_->tls_reloader->reload_now();
+}
+
+bool Gateway::is_draining() const {
+    return state_->context.draining.load();
 }
 
 std::size_t Gateway::connections() const {

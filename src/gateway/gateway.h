@@ -40,6 +40,8 @@ class Gateway final {
     /// Reads certificates, keys and revocation lists again, in the background; also happens by itself when they change.
     void reload_tls();
     [[nodiscard]] std::size_t connections() const;
+    /// An administrator has asked it to send its clients elsewhere.
+    [[nodiscard]] bool is_draining() const;
 
  private:
     struct State;

@@ -7,6 +7,7 @@
 
 #include "base/murmur2.h"
 #include "contract/identity.h"
+#include "gateway/address_gate.h"
 #include "gateway/gateway_options.h"
 #include "gateway/mailbox.h"
 #include "gateway/retained_table.h"
@@ -26,6 +27,7 @@ struct GatewayContext {
     SessionStore& sessions;
     SubscriptionIndex& subscriptions;
     RetainedTable& retained;
+    AddressGate& addresses;
     UplinkTopics topics{};
     Incarnation incarnation = 0;
     std::vector<Listener*> listeners{};
@@ -33,6 +35,7 @@ struct GatewayContext {
     std::vector<Mailbox*> mailboxes{};  ///< of the workers, by number
     std::atomic<std::size_t> connections{0};
     std::atomic<std::size_t> sessions_kept{0};
+    std::atomic<bool> draining{false};
 
     /// All connections and the session of one client live on one worker: a take-over needs no lock and no message, and
     /// everything about a device passes through one producer, in order (G1).

@@ -27,9 +27,19 @@ struct Named {
 constexpr Named<Count Tally::*> worker_counters[] = {
     {&Tally::accepts, "muster_gateway_accepts_total", "Connections accepted"},
     {&Tally::accepts_refused, "muster_gateway_accepts_refused_total", "Connections refused for want of room"},
+    {&Tally::address_refusals, "muster_gateway_address_refusals_total",
+     "Connections closed because their address had too many or made them too fast"},
+    {&Tally::connects_deferred, "muster_gateway_connects_deferred_total",
+     "CONNECTs refused because there were too many, and told when to come back"},
+    {&Tally::drained, "muster_gateway_drained_total", "Connections closed to send their clients elsewhere"},
+    {&Tally::rate_holds, "muster_gateway_rate_holds_total",
+     "Publishes after which their client was read more slowly, for its rate"},
     {&Tally::connects, "muster_gateway_connects_total", "CONNECTs answered with success"},
     {&Tally::connects_refused, "muster_gateway_connects_refused_total", "CONNECTs answered with a refusal"},
     {&Tally::connect_timeouts, "muster_gateway_connect_timeouts_total", "Connections without a CONNECT in time"},
+    {&Tally::sessions_expired, "muster_gateway_sessions_expired_total",
+     "Kept sessions whose client stayed away too long"},
+    {&Tally::wills_cancelled, "muster_gateway_wills_cancelled_total", "Delayed wills whose client came back in time"},
     {&Tally::handshakes, "muster_gateway_tls_handshakes_begun_total", "TLS handshakes begun"},
     {&Tally::handshakes_full, "muster_gateway_tls_handshakes_full_total", "TLS handshakes ended, with certificates"},
     {&Tally::handshakes_resumed, "muster_gateway_tls_handshakes_resumed_total",
@@ -113,6 +123,12 @@ GatewayMetrics::GatewayMetrics(MetricRegistry& registry, const GatewayContext& c
           [&context] { return as_double(context.connections.load()); });
     gauge("muster_gateway_sessions_kept", "Sessions kept for clients that are away", {},
           [&context] { return as_double(context.sessions_kept.load()); });
+    gauge("muster_gateway_draining", "1 while clients are sent elsewhere", {},
+          [&context] { return context.draining.load() ? 1.0 : 0.0; });
+    gauge("muster_gateway_addresses", "Network addresses that are remembered for their limits", {},
+          [&context] { return as_double(context.addresses.addresses()); });
+    gauge("muster_gateway_addresses_overlooked", "Connections that went unlimited for want of room in that table", {},
+          [&context] { return as_double(context.addresses.overlooked()); });
     for (std::size_t i = 0; i < context.mailboxes.size(); ++i) {
         gauge("muster_gateway_mailbox_messages", "Messages handed to a thread by others, not yet taken",
               {{"thread", std::to_string(i)}}, [box = context.mailboxes[i]] { return as_double(box->size()); });

@@ -1,7 +1,8 @@
+#include <set>
+
 #include <gmock/gmock.h>
 
-#include "gateway/gateway_fixture_test.h"
-#include "gateway/wire_client_test.h"
+#include "gateway/wire_fixture_test.h"
 #include "net/system_clock.h"
 
 namespace muster {
@@ -14,36 +15,7 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
 /// MQTT 5.0 on the wire: what a connection is told, and what properties do.
-class GatewayMqtt5 : public GatewayFixture {
- protected:
-    std::unique_ptr<WireClient> dial(mqtt::ProtocolVersion version = mqtt::ProtocolVersion::v5) {
-        return std::make_unique<WireClient>(*reactor, gateway->address(), version);
-    }
-    std::unique_ptr<WireClient> join(const WireClient::Hello& hello) {
-        auto client = dial();
-        client->connect(hello);
-        EXPECT_TRUE(hears(*client, 1));
-        return client;
-    }
-    bool hears(const WireClient& client, std::size_t packets) {
-        return wait([&] { return client.heard.size() >= packets; });
-    }
-    /// Waits for its SUBACK.
-    void subscribe(WireClient& client, std::string_view filter, std::uint8_t options = 0,
-                   const PropertyBlock& properties = {}) {
-        const std::size_t before = client.heard.size();
-        client.subscribe(filter, options, properties);
-        EXPECT_TRUE(hears(client, before + 1));
-    }
-    /// What it hears before the answer to a ping that is sent now.
-    std::vector<std::string> heard_until_now(WireClient& client, std::size_t from) {
-        client.send("C0 00");
-        EXPECT_TRUE(wait([&] { return client.ended || (!client.heard.empty() && client.heard.back() == "pingresp"); }));
-        std::vector<std::string> heard(client.heard.begin() + static_cast<std::ptrdiff_t>(from), client.heard.end());
-        std::erase(heard, "pingresp");
-        return heard;
-    }
-};
+class GatewayMqtt5 : public WireFixture {};
 
 TEST_F(GatewayMqtt5, a_connack_says_every_limit_that_the_client_has_to_know) {
     start();
@@ -268,6 +240,199 @@ TEST_F(GatewayMqtt5, a_subscription_gets_a_reason_of_its_own) {
     client->send("A2 15 00 02 00 00 06 'news/#' 00 08 'nowhere!'");
     ASSERT_TRUE(hears(*client, 3));
     EXPECT_EQ(client->heard[2], "unsuback #2 success no_subscription_existed");
+}
+
+TEST_F(GatewayMqtt5, a_reason_string_is_said_unless_the_client_wants_none) {
+    start();
+    auto client = join({.id = "dev-1"});
+    subscribe(*client, "telemetry/+");
+    EXPECT_EQ(client->heard.back(),
+              "suback #1 not_authorized why=a filter would match topics that are not the client's own");
+    auto terse =
+        join({.id = "dev-2", .properties = PropertyBlock().number(PropertyId::request_problem_information, 0)});
+    subscribe(*terse, "telemetry/+");
+    EXPECT_EQ(terse->heard.back(), "suback #1 not_authorized");
+    terse->publish({.topic = "news/a", .properties = PropertyBlock().number(PropertyId::topic_alias, 99)});
+    ASSERT_TRUE(closes(*terse));
+    EXPECT_EQ(terse->heard.back(), "disconnect topic_alias_invalid why=a topic alias is over the maximum");
+}
+
+TEST_F(GatewayMqtt5, a_refused_connect_says_why) {
+    start();
+    auto client = join({.id = "not a device"});
+    EXPECT_THAT(client->heard, ElementsAre(HasSubstr("connack client_identifier_not_valid why=a device id has ")));
+}
+
+TEST_F(GatewayMqtt5, a_publish_to_a_foreign_topic_is_refused_in_its_answer) {
+    start();
+    auto client = join({.id = "dev-1"});
+    client->publish({.topic = "telemetry/dev-2", .payload = "x", .qos = 1, .packet_id = 3});
+    client->publish({.topic = "telemetry/dev-2", .payload = "x", .qos = 2, .packet_id = 4});
+    EXPECT_THAT(heard_until_now(*client), ElementsAre("puback #3 not_authorized", "pubrec #4 not_authorized"));
+    EXPECT_TRUE(events_of("dev-2").empty());
+    client->publish({.topic = "telemetry/dev-2", .payload = "x"});
+    ASSERT_TRUE(closes(*client));
+    EXPECT_EQ(client->heard.back(), "disconnect not_authorized");
+}
+
+TEST_F(GatewayMqtt5, a_message_over_the_clients_maximum_packet_size_leaves_its_receive_maximum_whole) {
+    start();
+    auto client =
+        join({.id = "dev-1",
+              .properties =
+                  PropertyBlock().number(PropertyId::maximum_packet_size, 60).number(PropertyId::receive_maximum, 1)});
+    subscribe(*client, "news/#", 2);
+    auto publisher = join({.id = "dev-2"});
+    for (std::uint16_t id = 1; id <= 6; ++id) {
+        publisher->publish({.topic = "news/a",
+                            .payload = std::string(id % 3 == 0 ? 10 : 100, 'x'),
+                            .qos = static_cast<std::uint8_t>(id % 2 + 1),
+                            .packet_id = id});
+    }
+    ASSERT_TRUE(hears(*publisher, 7));
+    EXPECT_THAT(heard_until_now(*client, 2), ElementsAre("publish news/a 'xxxxxxxxxx' q2 #1"));
+    client->ack(mqtt::PacketType::pubrec, 1);
+    client->ack(mqtt::PacketType::pubcomp, 1);
+    EXPECT_THAT(heard_until_now(*client, 4), ElementsAre("pubrel #1", "publish news/a 'xxxxxxxxxx' q1 #2"));
+    EXPECT_EQ(counter("muster_gateway_drops_total", "oversize") + counter("muster_gateway_drops_total", "expired"), 4);
+}
+
+TEST_F(GatewayMqtt5, a_clients_receive_maximum_bounds_what_is_sent_unacknowledged) {
+    start();
+    auto client = join({.id = "dev-1", .properties = PropertyBlock().number(PropertyId::receive_maximum, 2)});
+    subscribe(*client, "news/#", 1);
+    for (std::uint16_t id = 1; id <= 4; ++id) {
+        client->publish({.topic = "news/a", .payload = std::to_string(id), .qos = 1, .packet_id = id});
+    }
+    ASSERT_TRUE(hears(*client, 8));  // 4 PUBACKs, 2 PUBLISHes
+    (void)heard_until_now(*client);
+    EXPECT_EQ(std::count_if(client->heard.begin(), client->heard.end(),
+                            [](const auto& packet) { return packet.starts_with("publish"); }),
+              2);
+    client->ack(mqtt::PacketType::puback, 1);
+    EXPECT_TRUE(wait([&] { return client->heard.back() == "publish news/a '3' q1 #3"; }));
+}
+
+TEST_F(GatewayMqtt5, a_client_that_exceeds_our_receive_maximum_is_told_so) {
+    GatewayOptions options;
+    options.limits.session.receive_maximum = 2;
+    start(options);
+    auto client = join({.id = "dev-1"});
+    EXPECT_THAT(client->heard[0], HasSubstr(" receive_max=2 "));
+    bus.hold_back();
+    for (std::uint16_t id = 1; id <= 3; ++id) {
+        client->publish({.topic = "news/a", .payload = "x", .qos = 1, .packet_id = id});
+    }
+    ASSERT_TRUE(closes(*client));
+    EXPECT_THAT(client->heard.back(), HasSubstr("disconnect receive_maximum_exceeded"));
+}
+
+TEST_F(GatewayMqtt5, a_packet_over_our_maximum_packet_size_is_refused) {
+    GatewayOptions options;
+    options.limits.connection.packet_bytes_max = 200;
+    start(options);
+    auto client = join({.id = "dev-1"});
+    EXPECT_THAT(client->heard[0], HasSubstr(" packet_max=200 "));
+    client->publish({.topic = "news/a", .payload = std::string(200, 'x')});
+    ASSERT_TRUE(closes(*client));
+    EXPECT_THAT(client->heard.back(), HasSubstr("disconnect packet_too_large"));
+}
+
+TEST_F(GatewayMqtt5, no_local_holds_for_retained_messages_too) {
+    start();
+    auto client = join({.id = "dev-1"});
+    client->publish({.topic = "news/a", .payload = "own", .retain = true});
+    client->vanish();
+    client = join({.id = "dev-1"});
+    subscribe(*client, "news/a", 0x04);
+    EXPECT_THAT(heard_until_now(*client, 2), ElementsAre());
+    subscribe(*client, "news/a", 0x00);
+    EXPECT_THAT(heard_until_now(*client, 4), ElementsAre("publish news/a 'own' retain"));
+}
+
+TEST_F(GatewayMqtt5, versions_talk_to_each_other) {
+    start();
+    auto old = join({.id = "old"}, v3);
+    auto young = join({.id = "young"});
+    subscribe(*old, "news/#", 1);
+    subscribe(*young, "news/#", 1);
+    old->publish({.topic = "news/a", .payload = "1", .qos = 1, .packet_id = 1});
+    ASSERT_TRUE(hears(*young, 3));
+    EXPECT_EQ(young->heard[2], "publish news/a '1' q1 #1");
+    ASSERT_TRUE(hears(*old, 4));
+    young->publish({.topic = "news/a", .payload = "2", .properties = PropertyBlock().user("k", "v")});
+    ASSERT_TRUE(hears(*old, 5));
+    EXPECT_EQ(old->heard[4], "publish news/a '2'");
+    EXPECT_FALSE(old->is_garbled);
+}
+
+TEST_F(GatewayMqtt5, a_leading_wildcard_matches_no_dollar_topic) {
+    start();
+    auto tool = join({.user = "operator", .password = "secret"});
+    subscribe(*tool, "#", 1);
+    subscribe(*tool, "+/events/#", 1);
+    EventHeader header;
+    header.kind = EventKind::publish;
+    header.gateway = "gw-2";
+    std::string packed;
+    encode(header, packed);
+    for (const char* topic : {"$SYS/events/x", "$aws/events/presence/connected/dev-1", "plain/events/x"}) {
+        bus.write(bus_topics::messages, topic, "x", packed);
+    }
+    ASSERT_TRUE(hears(*tool, 4));
+    EXPECT_THAT(heard_until_now(*tool, 3), ElementsAre("publish plain/events/x 'x'"));
+}
+
+TEST_F(GatewayMqtt5, six_hundred_mixed_messages_of_a_fast_client_all_arrive) {
+    start({.threads = 2});
+    for (const auto version : {v3, v5}) {
+        const std::string id = version == v5 ? "young" : "old";
+        auto listener = join({.id = id + "-listener"}, version);
+        subscribe(*listener, "news/" + id, 2);
+        auto publisher = join({.id = id}, version);
+        // As fast as Receive Maximum lets a 5.0 client; a 3.1.1 client knows no such bound.
+        const std::uint16_t batch = version == v5 ? 60 : 600;
+        std::size_t answered = 1;
+        for (std::uint16_t number = 1; number <= 600; ++number) {
+            const auto qos = static_cast<std::uint8_t>(number % 3);
+            publisher->publish({.topic = "news/" + id,
+                                .payload = std::to_string(number),
+                                .qos = qos,
+                                .packet_id = qos == 0 ? std::uint16_t{0} : number});
+            answered += qos == 0 ? 0 : 1;
+            if (number % batch == 0) {
+                ASSERT_TRUE(hears(*publisher, answered));
+                for (std::uint16_t sent = static_cast<std::uint16_t>(number - batch + 1); sent <= number; ++sent) {
+                    if (sent % 3 == 2) {
+                        publisher->ack(mqtt::PacketType::pubrel, sent);
+                        ++answered;
+                    }
+                }
+                ASSERT_TRUE(hears(*publisher, answered));
+            }
+        }
+        std::size_t seen = 2;
+        std::set<std::string> payloads;
+        ASSERT_TRUE(wait([&] {
+            for (; seen < listener->heard.size(); ++seen) {
+                const std::string& packet = listener->heard[seen];
+                if (!packet.starts_with("publish ")) {
+                    continue;
+                }
+                payloads.insert(packet.substr(packet.find('\''), packet.rfind('\'') - packet.find('\'')));
+                const std::size_t hash = packet.find(" #");
+                if (hash != std::string::npos) {
+                    const auto packet_id = static_cast<std::uint16_t>(std::stoi(packet.substr(hash + 2)));
+                    const bool is_qos_2 = packet.find(" q2 ") != std::string::npos;
+                    listener->ack(is_qos_2 ? mqtt::PacketType::pubrec : mqtt::PacketType::puback, packet_id);
+                    if (is_qos_2) {
+                        listener->ack(mqtt::PacketType::pubcomp, packet_id);
+                    }
+                }
+            }
+            return payloads.size() == 600;
+        })) << payloads.size();
+    }
 }
 
 }  // namespace

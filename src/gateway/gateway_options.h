@@ -40,9 +40,21 @@ struct GatewayLimits {
     std::size_t handshakes_waiting_max = 20'000;  ///< a worker: over it TLS clients wait to be accepted
     std::size_t read_bytes = 64 * 1024;           ///< one read; the buffer is shared by all connections of a worker
     std::size_t reads_per_turn = 4;               ///< a connection; more waits for the next turn
+    // Rates; 0 = no limit. Over them a client is read more slowly, a CONNECT refused, a connection closed unread.
+    double client_messages_per_s = 0;
+    double client_bytes_per_s = 0;
+    double connects_per_s_max = 0;  ///< of the gateway; who is refused is told when to come back
+    // One network address (a /64 of IPv6), before its clients have said who they are. High, because a carrier's NAT
+    // stands before thousands of devices.
+    double address_connects_per_s = 1000;      ///< new connections; ten seconds of it at once
+    std::size_t address_strangers_max = 2000;  ///< connections without a complete CONNECT
+    std::size_t addresses_max = 65'536;        ///< that are remembered
+    bool limits_loopback = false;              ///< these limits also hold for this machine's own addresses
     mqtt::ServerLimits connection{.topic_alias_max = 16};
     mqtt::SessionLimits session{.stores_kept = true};
 };
+
+inline constexpr int address_burst_s = 10;
 
 /// What a gateway is told at its start.
 struct GatewayOptions {

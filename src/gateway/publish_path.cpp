@@ -133,7 +133,7 @@ bool PublishPath::put_on_bus(Session& session, mqtt::OutgoingMessage& message, c
 
 PublishPath::Outcome PublishPath::publish(Session& session, const mqtt::Publish& publish,
                                           const ClassifiedTopic& classified, std::uint64_t token) {
-    mqtt::OutgoingMessage message(publish, reactor_.monotonic());
+    mqtt::OutgoingMessage message(publish, reactor_.monotonic(), publish.retain ? publisher_number(*session.key) : 0);
     return this->publish(session, message, classified, token);
 }
 

@@ -7,25 +7,58 @@ namespace muster {
 RetainedTable::RetainedTable(std::uint64_t seed, std::size_t topics_max, std::size_t bytes_max)
     : bytes_max_(bytes_max), tree_({.seed = seed, .topics_max = topics_max}) {}
 
-bool RetainedTable::set(mqtt::OutgoingMessage& outgoing) {
-    const mqtt::Publish& publish = outgoing.view();
-    const mqtt::MessagePtr before = tree_.find(publish.topic);
-    const std::size_t bytes_before = before ? before->bytes() : 0;
-    if (publish.payload.empty()) {
-        tree_.erase(publish.topic);
-        bytes_ -= bytes_before;
+namespace {
+
+constexpr std::size_t expired_per_change = 16;  // an expired message costs whoever comes next, but not everything
+
+std::pair<Millis, std::string> expiry_of(std::string_view topic, const mqtt::Message& message) {
+    return {message.published + Seconds(*message.expiry_s), std::string(topic)};
+}
+
+}  // namespace
+
+void RetainedTable::forget(std::string_view topic, const mqtt::Message& message) {
+    bytes_ -= message.bytes();
+    if (message.expiry_s) {
+        expiring_.erase(expiry_of(topic, message));
+    }
+}
+
+void RetainedTable::forget_expired(Millis now) {
+    for (std::size_t i = 0; i < expired_per_change && !expiring_.empty() && expiring_.begin()->first <= now; ++i) {
+        const std::string topic = expiring_.begin()->second;
+        forget(topic, *tree_.find(topic));
+        tree_.erase(topic);
+    }
+}
+
+bool RetainedTable::set(mqtt::OutgoingMessage& outgoing, Millis now) {
+    forget_expired(now);
+    const std::string_view topic = outgoing.view().topic;
+    const mqtt::MessagePtr before = tree_.find(topic);
+    const bool clears = outgoing.view().payload.empty() || outgoing.kept()->is_expired(now);
+    if (clears) {
+        if (before) {
+            forget(topic, *before);
+            tree_.erase(topic);
+        }
         return true;
     }
-    mqtt::MessagePtr message = outgoing.kept();
-    const std::size_t bytes_after = bytes_ - bytes_before + message->bytes();
-    if (bytes_after > bytes_max_) {
+    const mqtt::MessagePtr message = outgoing.kept();
+    if (bytes_ - (before ? before->bytes() : 0) + message->bytes() > bytes_max_) {
         return false;
     }
-    const auto outcome = tree_.set(publish.topic, std::move(message));
+    const auto outcome = tree_.set(topic, message);
     if (outcome != mqtt::RetainedTree::Outcome::added && outcome != mqtt::RetainedTree::Outcome::replaced) {
         return false;
     }
-    bytes_ = bytes_after;
+    if (before) {
+        forget(topic, *before);
+    }
+    bytes_ += message->bytes();
+    if (message->expiry_s) {
+        expiring_.insert(expiry_of(topic, *message));
+    }
     return true;
 }
 
@@ -34,7 +67,7 @@ bool RetainedTable::set_own(mqtt::OutgoingMessage& message, Millis now) {
     OwnRecords& own = own_records_[std::string(message.view().topic)];
     ++own.not_back;
     own.last = now;
-    return set(message);
+    return set(message, now);
 }
 
 void RetainedTable::own_record_returned(std::string_view topic) {
@@ -54,7 +87,7 @@ bool RetainedTable::set_from_bus(mqtt::OutgoingMessage& message, Millis now) {
         }
         own_records_.erase(own);
     }
-    return set(message);
+    return set(message, now);
 }
 
 void RetainedTable::match(std::string_view filter, std::size_t messages_max, Millis now,

@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -19,7 +21,8 @@ namespace muster {
 /// A publish of this gateway is seen here at once, and comes back later in the order of the bus. Until its last one for
 /// a topic is back, what others wrote to that topic lies before it in that order and is passed over; so all gateways
 /// end with the same message. An own record that is not back after own_record_timeout was lost on the way and is
-/// forgotten. Bounded by topics_max and bytes_max.
+/// forgotten. A message that has expired is not found, and leaves with one of the next changes. Bounded by topics_max
+/// and bytes_max.
 class RetainedTable final {
  public:
     static constexpr Millis own_record_timeout{30'000};
@@ -45,12 +48,15 @@ class RetainedTable final {
         Millis last{0};
     };
 
-    bool set(mqtt::OutgoingMessage& message);
+    bool set(mqtt::OutgoingMessage& message, Millis now);
+    void forget(std::string_view topic, const mqtt::Message& message);
+    void forget_expired(Millis now);
 
     const std::size_t bytes_max_;
     mutable std::shared_mutex mutex_;
     mqtt::RetainedTree tree_;  ///< under mutex_, as all below
     std::size_t bytes_ = 0;
+    std::set<std::pair<Millis, std::string>> expiring_;        ///< when and which topic, of those with a message expiry
     std::unordered_map<std::string, OwnRecords> own_records_;  ///< by topic; bounded by the records under way
 };
 

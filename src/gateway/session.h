@@ -8,6 +8,7 @@
 #include "contract/identity.h"
 #include "gateway/access.h"
 #include "gateway/ack_queue.h"
+#include "gateway/away_timer.h"
 #include "gateway/session_key.h"
 #include "mqtt/message.h"
 #include "mqtt/server_session.h"
@@ -18,6 +19,11 @@ class Connection;
 
 /// Names a session across threads: stored (1 bit), worker (7), slot (32), generation (24). What subscriptions carry.
 using SessionHandle = std::uint64_t;
+
+/// What a retained message remembers of who published it (mqtt::Message::publisher), for No Local; never 0.
+[[nodiscard]] inline std::uint64_t publisher_number(std::string_view session_key) {
+    return std::hash<std::string_view>{}(session_key) | 1U;
+}
 
 /// One client's session, with or without a connection. Owned by the SessionTable of the worker that its key hashes to
 /// and touched by that worker's thread only.
@@ -32,6 +38,7 @@ struct Session {
     mqtt::ServerSession mqtt;
     Connection* connection = nullptr;
     std::unique_ptr<AckQueue> answers;  ///< made by the first QoS 1 or 2 publish
+    std::unique_ptr<AwayTimer> away;    ///< while the client is
     mqtt::MessagePtr will;
     SessionEpoch epoch = 0;
     std::uint64_t sequence = 0;  ///< of the last record
@@ -39,6 +46,7 @@ struct Session {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
     std::uint32_t attachment = 0;  ///< tells the connections of this session apart
+    std::uint32_t will_delay_s = 0;
     Role role;
     bool is_stored = false;  ///< it began as one to be kept: something of it may be in the session store
     bool is_noted = false;   ///< its document is written at the end of this turn

@@ -188,7 +188,8 @@ void SessionJournal::confirm(const Named& message) {
 
 void SessionJournal::answer(const Answer& answer) {
     const Session* session = sessions_.at(answer.session);
-    if (session != nullptr && session->connection != nullptr && session->attachment == answer.attachment) {
+    if (session != nullptr && session->connection != nullptr && session->attachment == answer.attachment &&
+        !session->connection->is_ending()) {
         session->connection->output() += answer.bytes;
     }
 }

@@ -59,10 +59,12 @@ void SessionLoader::restore(StoredSession&& stored) {
     const SessionHandle handle = worker.sessions().handle_of(session);
     subscriptions.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         using Outcome = mqtt::SubscriptionTree::Outcome;
-        const Outcome outcome = context_.subscriptions.subscribe(
-            subscription.filter, {.handle = handle,
-                                  .subscription_identifier = subscription.subscription_identifier,
-                                  .options = subscription.options});
+        const Outcome outcome =
+            context_.subscriptions.subscribe(subscription.filter,
+                                             {.handle = handle,
+                                              .subscription_identifier = subscription.subscription_identifier,
+                                              .options = subscription.options},
+                                             false);
         if (outcome == Outcome::added || outcome == Outcome::replaced) {
             (void)session.mqtt.subscribe(subscription);
         } else {
@@ -70,6 +72,8 @@ void SessionLoader::restore(StoredSession&& stored) {
         }
     });
     restore_messages(stored, *document, session);
+    const auto away = std::chrono::duration_cast<Millis>(time_.now - document->away_since);
+    worker.await_return(session, document->is_connected ? Millis(0) : std::max(Millis(0), away));
     context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
     ++counts_.restored;
 }

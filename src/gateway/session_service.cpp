@@ -29,8 +29,16 @@ Cause cause_of(const mqtt::ProtocolError& error) {
     }
 }
 
-bool leaves_a_will(Cause cause) {
-    return cause != Cause::client_disconnect && cause != Cause::server_shutdown;
+/// v5: a filter's reason in words, for its SUBACK.
+std::string_view why_refused(mqtt::ReasonCode reason) {
+    switch (reason) {
+        case mqtt::ReasonCode::topic_filter_invalid:
+            return "a filter is not a valid topic filter";
+        case mqtt::ReasonCode::not_authorized:
+            return "a filter would match topics that are not the client's own";
+        default:
+            return "the client, or the server, has as many subscriptions as it may";
+    }
 }
 
 }  // namespace
@@ -58,6 +66,9 @@ Session& SessionService::take_up(const Admission& admission, bool& is_present) {
         if (admission.clean_start) {
             discard(*session);
             session = nullptr;
+        } else if (session->away) {
+            tally_.wills_cancelled.add(session->will ? 1 : 0);
+            session->away.reset();
         }
     }
     is_present = session != nullptr;
@@ -79,7 +90,7 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     write_connack_properties(*admission, context_.options.limits, properties);
     mqtt::Connack connack{.session_present = false, .reason = {}, .properties = mqtt::Properties(properties)};
     if (!connection.protocol().may_send(mqtt::encoded_size(connection.protocol().version(), connack))) {
-        worker_.refuse(connection, mqtt::ReasonCode::packet_too_large);  // it could not be told our limits
+        worker_.refuse(connection, mqtt::ReasonCode::packet_too_large, "the CONNACK would be over the maximum");
         return;
     }
     Session& session = take_up(*admission, connack.session_present);
@@ -87,6 +98,7 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     session.epoch = epoch;
     session.sequence = 0;
     session.will = admission->will;
+    session.will_delay_s = admission->will_delay_s;
     session.attachment = ++last_attachment_ & which_mask;
     connection.session = &session;
     tally_.connects.add();
@@ -99,6 +111,7 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     std::string& out = connection.output();
     connection.protocol().accept(connack, reactor_.monotonic(), out);
     session.mqtt.attach(admission->attach, reactor_.monotonic(), out);
+    note_shared(session, true);
     tally_.drop(Drop::expired, session.mqtt.take_dropped());
     if (session.mqtt.is_stored()) {
         journal_.forget_dropped(session);
@@ -119,20 +132,27 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
 void SessionService::end(Session& session, Cause cause) {
     session.mqtt.detach();
     session.connection = nullptr;
+    note_shared(session, false);
     tally_.closed[static_cast<std::size_t>(cause)].add();
     if (session.answers) {
         session.answers->forget_qos1();
     }
-    if (const mqtt::MessagePtr will = std::move(session.will); will && leaves_a_will(cause)) {
-        publish_path_.publish_will(session, *will, cause);
+    const bool has_room =
+        context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
+    const bool is_kept = session.mqtt.is_kept() && has_room;
+    if (cause == Cause::server_shutdown) {
+        session.will.reset();
+    }
+    if (!is_kept || session.will_delay_s == 0) {
+        publish_will(session, cause);
     }
     if (session.role == Role::device) {
         publish_path_.record_disconnect(session, cause);
     }
-    const bool has_room =
-        context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
-    if (session.mqtt.is_kept() && has_room) {
+    if (is_kept) {
         context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
+        reroute_shared(session, false);
+        stay_away(session, cause, Millis(0));
         journal_.note(session);
     } else {
         discard(session);
@@ -140,7 +160,81 @@ void SessionService::end(Session& session, Cause cause) {
     tally_.sessions.set(sessions_.size());
 }
 
+void SessionService::stay_away(Session& session, Cause cause, Millis since) {
+    const Millis now = reactor_.monotonic();
+    auto away = std::make_unique<AwayTimer>(*this, session, cause);
+    if (session.mqtt.session_expiry_s() != mqtt::session_never_expires) {
+        away->session_ends = now - since + Seconds(session.mqtt.session_expiry_s());
+    }
+    if (session.will) {
+        away->will_due = now + Seconds(session.will_delay_s);
+    }
+    if (away->next() != Millis::max()) {
+        session.away = std::move(away);
+        worker_.reactor().timers().arm(*session.away, session.away->next());
+    }
+}
+
+void AwayTimer::on_timer() {
+    service_.on_away_timer(session_);
+}
+
+void SessionService::on_away_timer(Session& session) {
+    AwayTimer& away = *session.away;
+    const Millis now = reactor_.monotonic();
+    if (now >= away.session_ends) {
+        tally_.sessions_expired.add();
+        context_.sessions_kept.fetch_sub(1, std::memory_order_relaxed);
+        discard(session);
+        tally_.sessions.set(sessions_.size());
+        return;
+    }
+    if (now >= away.will_due) {
+        publish_will(session, away.cause);
+        away.will_due = Millis::max();
+    }
+    if (away.next() == Millis::max()) {
+        session.away.reset();
+    } else {
+        worker_.reactor().timers().arm(away, away.next());
+    }
+}
+
+void SessionService::publish_will(Session& session, Cause cause) {
+    if (const mqtt::MessagePtr will = std::move(session.will)) {
+        publish_path_.publish_will(session, *will, cause);
+    }
+}
+
+void SessionService::note_shared(Session& session, bool is_connected) {
+    session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
+        if (mqtt::is_shared_filter(subscription.filter)) {
+            context_.subscriptions.note_connected(subscription.filter, sessions_.handle_of(session), is_connected);
+        }
+    });
+}
+
+// What of a shared subscription waits for a client that is away goes to another member of the group that is there; what
+// waits for a session that ends, to any other. QoS 2 messages whose delivery had begun stay [MQTT-4.8.2-4],
+// [MQTT-4.8.2-5].
+void SessionService::reroute_shared(Session& session, bool is_ending) {
+    const SessionHandle handle = sessions_.handle_of(session);
+    session.mqtt.take_shared(
+        [&](std::uint32_t share) { return context_.subscriptions.other_member(share, handle, !is_ending).has_value(); },
+        [&](const mqtt::MessagePtr& message, std::uint32_t share) {
+            mqtt::OutgoingMessage outgoing(message);
+            courier_.reroute(outgoing, share, handle, reactor_.monotonic());
+        });
+    if (session.is_stored) {
+        journal_.forget_dropped(session);
+    }
+}
+
 void SessionService::discard(Session& session) {
+    if (session.will) {
+        publish_will(session, session.away ? session.away->cause : Cause::connection_lost);
+    }
+    reroute_shared(session, true);
     const SessionHandle handle = sessions_.handle_of(session);
     if (session.is_stored) {
         journal_.discard(session);
@@ -154,7 +248,7 @@ void SessionService::discard(Session& session) {
 void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {
     auto admission = admit(connect, context_.options, connection.certified());
     if (!admission) {
-        worker_.refuse(connection, admission.error());
+        worker_.refuse(connection, admission.error().code, admission.error().text);
         return;
     }
     connection.admission = std::make_unique<Admission>(std::move(*admission));  // the worker goes on from here
@@ -163,10 +257,21 @@ void SessionService::on_connect(Connection& connection, const mqtt::Connect& con
 void SessionService::on_publish(Connection& connection, const mqtt::Publish& publish) {
     Session& session = *connection.session;
     const ClassifiedTopic classified = classify_topic(publish.topic);
-    if (!may_publish(session.role, session.device(), classified)) {
+    const bool is_allowed = may_publish(session.role, session.device(), classified);
+    if (!is_allowed) {
         tally_.drop(Drop::forbidden);
-        connection.end_later(Cause::auth_error);
-        return;
+        if (publish.qos == 0 || connection.protocol().version() != mqtt::ProtocolVersion::v5) {
+            connection.end_later(Cause::auth_error);
+            return;
+        }
+    }
+    if (connection.client_limits) {
+        ClientRate& rate = *connection.client_limits->rate;
+        rate.charge(publish.topic.size() + publish.payload.size(), reactor_.monotonic());
+        if (rate.must_wait(reactor_.monotonic())) {
+            tally_.rate_holds.add();
+            worker_.hold(connection, Connection::hold_rate);
+        }
     }
     if (publish.qos == 0) {
         (void)publish_path_.publish(session, publish, classified, 0);  // dropped where there is no room, never held
@@ -177,6 +282,11 @@ void SessionService::on_publish(Connection& connection, const mqtt::Publish& pub
         if (incoming == mqtt::Incoming::over_maximum) {
             connection.end_later(Cause::throttled, mqtt::ReasonCode::receive_maximum_exceeded);
         }
+        return;
+    }
+    if (!is_allowed) {
+        session.mqtt.finish_incoming(session.mqtt.ticket_of(publish), mqtt::ReasonCode::not_authorized,
+                                     connection.output());
         return;
     }
     const PublishPath::Outcome outcome =
@@ -279,10 +389,12 @@ void SessionService::answer_stored(Connection& connection, std::string_view byte
 
 SessionService::Subscribed SessionService::subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
                                                          std::uint32_t identifier) {
-    if (!mqtt::is_valid_topic_filter(entry.filter)) {
+    const bool is_shared = mqtt::is_shared_filter(entry.filter);
+    const auto shared = mqtt::parse_shared_filter(entry.filter);
+    if (!mqtt::is_valid_topic_filter(entry.filter) || (is_shared && !shared)) {
         return {mqtt::ReasonCode::topic_filter_invalid};
     }
-    if (!may_subscribe(session.role, session.device(), entry.filter)) {
+    if (!may_subscribe(session.role, session.device(), is_shared ? shared->filter : entry.filter)) {
         return {mqtt::ReasonCode::not_authorized};
     }
     const auto subscribed = session.mqtt.subscribe(
@@ -306,17 +418,22 @@ void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe&
     const std::uint32_t identifier = subscribe.properties.number(mqtt::PropertyId::subscription_identifier).value_or(0);
     text_.clear();
     std::vector<bool> is_new;
+    std::string why;
     for (const mqtt::SubscribeEntry& entry : subscribe.entries) {
         const Subscribed subscribed = subscribe_one(session, entry, identifier);
         if (mqtt::is_error(subscribed.reason)) {
             tally_.subscriptions_refused.add();
+            why = why.empty() ? why_refused(subscribed.reason) : why;
         }
         text_ += static_cast<char>(subscribed.reason);
         is_new.push_back(subscribed.is_new);
     }
+    connection.protocol().explain(why, properties_);
     std::string suback;
-    mqtt::encode(connection.protocol().version(),
-                 mqtt::Suback{.packet_id = subscribe.packet_id, .properties = {}, .reasons = text_}, suback);
+    mqtt::encode(
+        connection.protocol().version(),
+        mqtt::Suback{.packet_id = subscribe.packet_id, .properties = mqtt::Properties(properties_), .reasons = text_},
+        suback);
     answer_stored(connection, suback);
     if (session.mqtt.is_stored()) {
         journal_.note(session);
@@ -328,7 +445,8 @@ void SessionService::on_subscribe(Connection& connection, const mqtt::Subscribe&
             continue;
         }
         const std::uint8_t handling = entry.options.retain_handling();
-        if (handling == 0 || (handling == 1 && was_new)) {
+        const bool is_shared = mqtt::is_shared_filter(entry.filter);
+        if (!is_shared && (handling == 0 || (handling == 1 && was_new))) {
             send_retained(connection, entry, identifier);
         }
         if (session.role == Role::device && classify_topic(entry.filter).topic_class == TopicClass::request) {
@@ -370,7 +488,11 @@ void SessionService::pump(Connection& connection) {
         if (connection.unsent_bytes() >= room || session.mqtt.queued() > 0) {
             return;
         }
-        mqtt::OutgoingMessage message(part.messages[backlog.next_message++]);
+        const mqtt::MessagePtr& kept = part.messages[backlog.next_message++];
+        if (part.options.no_local() && kept->publisher == publisher_number(*session.key)) {
+            continue;
+        }
+        mqtt::OutgoingMessage message(kept);
         mqtt::DeliverOptions options{.qos = std::min(message.view().qos, part.options.qos()), .retain = true};
         mqtt::add_subscription_id(part.subscription_identifier, options.subscription_ids);
         courier_.deliver(session, message, options, reactor_.monotonic());
@@ -417,7 +539,7 @@ void SessionService::on_disconnect(Connection& connection, const mqtt::Disconnec
 
 void SessionService::on_error(Connection& connection, const mqtt::ProtocolError& error) {
     worker_.count_protocol_error(error);
-    connection.end_later(cause_of(error), error.code);
+    connection.end_later(cause_of(error), error.code, error.text);
 }
 
 void SessionService::obey(const Mailbox::Order& order) {

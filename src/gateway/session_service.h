@@ -28,6 +28,10 @@ class SessionService final {
     void begin(Connection& connection, SessionEpoch epoch);
     /// The session's connection has ended: will, disconnect record; the session stays if it is to be kept.
     void end(Session& session, Cause cause);
+    /// Its client is away, for this long already: its delayed will and the end of the session are awaited.
+    void stay_away(Session& session, Cause cause, Millis since);
+    /// Something of an away client is due.
+    void on_away_timer(Session& session);
 
     // Packets of a connection that has a session (on_connect: has none yet).
     void on_connect(Connection& connection, const mqtt::Connect& connect);
@@ -48,7 +52,11 @@ class SessionService final {
 
  private:
     [[nodiscard]] Session& take_up(const Admission& admission, bool& is_present);
+    /// The session ends: its will, if one waits, is published now.
     void discard(Session& session);
+    void publish_will(Session& session, Cause cause);
+    void reroute_shared(Session& session, bool is_ending);
+    void note_shared(Session& session, bool is_connected);
     struct Subscribed {
         mqtt::ReasonCode reason = mqtt::ReasonCode::success;
         bool is_new = false;
@@ -70,8 +78,9 @@ class SessionService final {
     const net::Reactor& reactor_;
     Tally& tally_;
     PublishPath publish_path_;
-    std::string text_;     ///< reused: SUBACK reasons, connect detail
-    std::string nowhere_;  ///< output of sessions that are away
+    std::string text_;        ///< reused: SUBACK reasons, connect detail
+    std::string properties_;  ///< reused: of answers
+    std::string nowhere_;     ///< output of sessions that are away
     std::uint32_t last_attachment_ = 0;
 };
 

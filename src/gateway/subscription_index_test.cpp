@@ -1,5 +1,7 @@
 #include "gateway/subscription_index.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "gateway/mailbox.h"
@@ -12,8 +14,8 @@ mqtt::Subscriber subscriber(std::uint64_t handle, std::uint8_t qos = 0) {
     return {.handle = handle, .options = mqtt::SubscriptionOptions::of_qos(qos)};
 }
 
-std::vector<mqtt::Subscriber> match(const SubscriptionIndex& index, std::string_view topic) {
-    std::vector<mqtt::Subscriber> matched;
+std::vector<Recipient> match(const SubscriptionIndex& index, std::string_view topic) {
+    std::vector<Recipient> matched;
     index.match(topic, matched);
     return matched;
 }
@@ -48,9 +50,77 @@ TEST(SubscriptionIndex, overlapping_filters_of_a_session_stand_together) {
     index.subscribe("news/+", subscriber(7, 1));
     const auto matched = match(index, "news/a");
     ASSERT_EQ(matched.size(), 3U);
-    EXPECT_EQ(matched[0].handle, 7U);
-    EXPECT_EQ(matched[1].handle, 7U);
-    EXPECT_EQ(matched[2].handle, 8U);
+    EXPECT_EQ(matched[0].subscriber.handle, 7U);
+    EXPECT_EQ(matched[1].subscriber.handle, 7U);
+    EXPECT_EQ(matched[2].subscriber.handle, 8U);
+}
+
+TEST(SubscriptionIndex, a_shared_subscription_takes_turns_among_the_connected) {
+    SubscriptionIndex index(1, 100);
+    for (std::uint64_t handle = 1; handle <= 4; ++handle) {
+        index.subscribe("$share/workers/jobs/#", subscriber(handle), handle != 4);
+    }
+    std::map<std::uint64_t, int> got;
+    for (int i = 0; i < 30; ++i) {
+        const auto matched = match(index, "jobs/1");
+        ASSERT_EQ(matched.size(), 1U);
+        EXPECT_NE(matched[0].share, 0U);
+        ++got[matched[0].subscriber.handle];
+    }
+    EXPECT_EQ(got, (std::map<std::uint64_t, int>{{1, 10}, {2, 10}, {3, 10}}));
+    for (std::uint64_t handle = 1; handle <= 3; ++handle) {
+        index.note_connected("$share/workers/jobs/#", handle, false);
+    }
+    index.note_connected("$share/workers/jobs/#", 4, true);
+    EXPECT_EQ(match(index, "jobs/1")[0].subscriber.handle, 4U);
+    EXPECT_EQ(index.subscriptions(), 4U);
+    for (std::uint64_t handle = 1; handle <= 4; ++handle) {
+        EXPECT_TRUE(index.unsubscribe("$share/workers/jobs/#", handle));
+        EXPECT_FALSE(index.unsubscribe("$share/workers/jobs/#", handle));
+    }
+    EXPECT_TRUE(match(index, "jobs/1").empty());
+    EXPECT_EQ(index.subscriptions(), 0U);
+}
+
+TEST(SubscriptionIndex, groups_and_filters_of_other_names_are_other_shared_subscriptions) {
+    SubscriptionIndex index(1, 100);
+    index.subscribe("$share/a/jobs/#", subscriber(1));
+    index.subscribe("$share/b/jobs/#", subscriber(1));
+    index.subscribe("$share/a/jobs/1", subscriber(1));
+    index.subscribe("jobs/1", subscriber(1));
+    EXPECT_EQ(match(index, "jobs/1").size(), 4U);
+    EXPECT_TRUE(match(index, "$share/a/jobs/1").empty());
+}
+
+TEST(SubscriptionIndex, another_member_of_a_shared_subscription_is_connected_if_any_is) {
+    SubscriptionIndex index(1, 100);
+    const std::string filter = "$share/workers/jobs/#";
+    index.subscribe(filter, subscriber(1), false);
+    const std::uint32_t share = match(index, "jobs/1")[0].share;
+    EXPECT_FALSE(index.other_member(share, 1, false));
+    index.subscribe(filter, subscriber(2), false);
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_EQ(index.other_member(share, 1, false)->subscriber.handle, 2U);
+        EXPECT_FALSE(index.other_member(share, 1, true));
+    }
+    index.subscribe(filter, subscriber(3), true);
+    index.note_connected(filter, 1, true);
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_EQ(index.other_member(share, 1, false)->subscriber.handle, 3U);
+        EXPECT_EQ(index.other_member(share, 1, true)->subscriber.handle, 3U);
+    }
+    EXPECT_FALSE(index.other_member(share + 1, 1, false));
+}
+
+TEST(SubscriptionIndex, shared_subscriptions_count_against_the_bound) {
+    SubscriptionIndex index(1, 2);
+    using Outcome = mqtt::SubscriptionTree::Outcome;
+    EXPECT_EQ(index.subscribe("$share/a/x", subscriber(1)), Outcome::added);
+    EXPECT_EQ(index.subscribe("$share/a/x", subscriber(2)), Outcome::added);
+    EXPECT_EQ(index.subscribe("$share/a/x", subscriber(2)), Outcome::replaced);
+    EXPECT_EQ(index.subscribe("$share/a/x", subscriber(3)), Outcome::full);
+    EXPECT_EQ(index.subscribe("$share/b/x", subscriber(3)), Outcome::full);
+    EXPECT_EQ(index.subscribe("y", subscriber(3)), Outcome::full);
 }
 
 TEST(SubscriptionIndex, a_replaced_subscription_is_counted_once) {
@@ -112,6 +182,24 @@ TEST(RetainedTable, an_expired_message_is_no_longer_found) {
     EXPECT_TRUE(table.set_own(message, Millis(0)));
     EXPECT_EQ(payload_of(table, "a", Millis(4999)), "short-lived");
     EXPECT_EQ(payload_of(table, "a", Millis(5000)), "none");
+}
+
+TEST(RetainedTable, an_expired_message_gives_its_room_back_with_the_next_change) {
+    RetainedTable table(1, 100, 10'000);
+    std::string block;
+    mqtt::PropertyWriter(block).number(mqtt::PropertyId::message_expiry, 5);
+    for (const char* topic : {"a", "b", "c"}) {
+        mqtt::OutgoingMessage message(retained(topic, "short-lived", mqtt::Properties(block)));
+        EXPECT_TRUE(table.set_own(message, Millis(0)));
+    }
+    set_own(table, "b", "for ever");
+    mqtt::OutgoingMessage late(retained("d", "x"));
+    EXPECT_TRUE(table.set_own(late, Millis(5000)));
+    EXPECT_EQ(table.topics(), 2U);
+    EXPECT_EQ(table.bytes(), 11U);
+    mqtt::OutgoingMessage expired(retained("b", "dead on arrival", mqtt::Properties(block)));
+    EXPECT_TRUE(table.set_own(expired, Millis(5000)));
+    EXPECT_EQ(table.topics(), 1U);
 }
 
 TEST(RetainedTable, an_empty_payload_clears_the_topic) {

@@ -47,16 +47,22 @@ inline constexpr std::size_t topic_classes = 5;
 /// What one thread of a gateway counts. Written by that thread only.
 struct Tally {
     Count accepts;
-    Count accepts_refused;  ///< connections_max, or no file descriptor left
+    Count accepts_refused;   ///< connections_max, or no file descriptor left
+    Count address_refusals;  ///< connections of an address over its limits
     Count connects;
     Count connects_refused;
-    Count handed_over;                                          ///< connections passed to the worker of their client id
-    std::array<Count, causes> closed;                           ///< connections of a session, by Cause
-    Count closed_unknown;                                       ///< connections that ended without a session
+    Count connects_deferred;           ///< of these, told to come back because there were too many
+    Count drained;                     ///< connections closed to send their clients elsewhere
+    Count rate_holds;                  ///< publishes after which their client was read more slowly
+    Count handed_over;                 ///< connections passed to the worker of their client id
+    std::array<Count, causes> closed;  ///< connections of a session, by Cause
+    Count closed_unknown;              ///< connections that ended without a session
     std::array<std::array<Count, topic_classes>, 3> publishes;  ///< by QoS and TopicClass
     std::array<Count, drop_reasons> drops;
     Count subscriptions_refused;
     Count connect_timeouts;
+    Count sessions_expired;
+    Count wills_cancelled;      ///< delayed, and the client came back in time
     Count handshakes;           ///< TLS handshakes begun
     Count handshakes_resumed;   ///< ended, with a ticket of an earlier one
     Count handshakes_full;      ///< ended, with certificates

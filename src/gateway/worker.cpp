@@ -69,7 +69,9 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
       journal_(context, number, sessions_, *reactor_, tally_),
       courier_(context.subscriptions, context.mailboxes, context.options.limits, tally_),
       service_(context, *this, sessions_, uplink_, courier_, journal_, *reactor_, tally_),
-      read_buffer_(context.options.limits.read_bytes) {
+      read_buffer_(context.options.limits.read_bytes),
+      connect_rate_(context.options.limits.connects_per_s_max / static_cast<double>(context.options.threads),
+                    reactor_->monotonic()) {
     for (std::size_t i = 0; i < context.listeners.size(); ++i) {
         Listener& listener = *context.listeners[i];
         acceptors_.push_back(std::make_unique<Acceptor>(*this, context, tally_, i, listener.take_socket(number)));
@@ -129,6 +131,14 @@ void Worker::take_in(std::unique_ptr<Connection> taken) {
     Connection* still_here = connections_.at(ref);
     if (still_here != nullptr && !still_here->is_ending()) {
         (void)watch(*still_here);
+    }
+}
+
+// It has said who it is, or has gone.
+void Worker::know(Connection& connection) {
+    if (connection.client_limits && connection.client_limits->stranger_of) {
+        context_.addresses.leave(*connection.client_limits->stranger_of);
+        connection.client_limits.reset();
     }
 }
 
@@ -253,14 +263,34 @@ void Worker::adopt(std::unique_ptr<Connection> parcel) {
 
 // ---- sessions
 
+bool Worker::is_refused(Connection& connection) {
+    if (drain_) {
+        tally_.connects_refused.add();
+        connection.send_away(Cause::auth_error, drain_->reason(), drain_->server());
+        return true;
+    }
+    if (stopping_ || uplink_.is_short_of_room()) {
+        refuse(connection, mqtt::ReasonCode::server_busy);
+        return true;
+    }
+    const Millis now = reactor_->monotonic();
+    if (connect_rate_.admit(now)) {
+        return false;
+    }
+    tally_.connects_deferred.add();
+    refuse(connection, mqtt::ReasonCode::server_busy,
+           fmt::format("come back in {} s", connect_rate_.come_back_in(now).count()));
+    return true;
+}
+
 void Worker::claim(Connection& connection) {
+    know(connection);
     if (connection.transport() != nullptr && connection.transport()->is_revoked()) {
         tally_.revoked_closed.add();  // on its way between two workers, both of which had looked
         refuse(connection, mqtt::ReasonCode::not_authorized);
         return;
     }
-    if (stopping_ || uplink_.is_short_of_room()) {
-        refuse(connection, mqtt::ReasonCode::server_busy);
+    if (is_refused(connection)) {
         return;
     }
     if (connection.admission->role != Role::device) {
@@ -299,6 +329,11 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
         return;
     }
     reactor_->timers().arm(connection, connection.protocol().deadline());
+    const GatewayLimits& limits = context_.options.limits;
+    if (ClientRate::is_limited(limits) && connection.session->role != Role::fleet_operator) {
+        connection.client_limits = std::make_unique<ClientLimits>();
+        connection.client_limits->rate.emplace(limits, reactor_->monotonic());
+    }
     if (uplink_.pressure() == Uplink::Pressure::stop) {
         hold(connection, Connection::hold_bus);
         return;
@@ -309,9 +344,9 @@ void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
     }
 }
 
-void Worker::refuse(Connection& connection, mqtt::ReasonCode reason) {
+void Worker::refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why) {
     tally_.connects_refused.add();
-    connection.end_later(Cause::auth_error, reason);
+    connection.end_later(Cause::auth_error, reason, why);
 }
 
 void Worker::on_deadline(Connection& connection) {
@@ -335,6 +370,7 @@ void Worker::close(Connection& connection, Cause cause) {
     if (connection.is_closed()) {
         return;
     }
+    know(connection);
     connection.end_later(cause);
     (void)connection.flush();
     std::unique_ptr<Connection> owned = take(connection);  // close_socket() ends the watch
@@ -372,13 +408,17 @@ void Worker::hold(Connection& connection, Connection::Hold reason) {
     connection.holds |= reason;
 }
 
-bool Worker::still_holds(const Connection& connection) {
+bool Worker::still_holds(Connection& connection) {
     const AckQueue* answers = connection.session != nullptr ? connection.session->answers.get() : nullptr;
     if ((connection.holds & Connection::hold_bus) != 0 && uplink_.pressure() != Uplink::Pressure::none) {
         return true;
     }
     if ((connection.holds & Connection::hold_answers) != 0 && answers != nullptr &&
         answers->size() > context_.options.limits.unanswered_publishes_max / 2) {
+        return true;
+    }
+    if ((connection.holds & Connection::hold_rate) != 0 && connection.client_limits &&
+        connection.client_limits->rate->must_wait(reactor_->monotonic())) {
         return true;
     }
     return (connection.holds & Connection::hold_mailbox) != 0 && courier_.is_congested();
@@ -411,6 +451,16 @@ void Worker::retry_held() {
     }
     if (!held_.empty()) {
         reactor_->timers().arm(*retry_timer_, now + held_retry);
+    }
+}
+
+// ---- draining
+
+void Worker::drain(const DrainOrder& order) {
+    drain_.reset();
+    if (!order.undo && !stopping_) {
+        const double share = static_cast<double>(order.rate_per_s) / static_cast<double>(context_.workers.size());
+        drain_ = std::make_unique<Drain>(*reactor_, connections_, tally_, order, share);
     }
 }
 
@@ -596,6 +646,7 @@ void Worker::flush_output(Connection& connection) {
 
 void Worker::stop_in_thread() {
     stopping_ = true;
+    drain_.reset();
     for (const auto& acceptor : acceptors_) {
         acceptor->stop();
     }

@@ -11,10 +11,12 @@
 #include "gateway/acceptor.h"
 #include "gateway/connection_table.h"
 #include "gateway/courier.h"
+#include "gateway/drain.h"
 #include "gateway/gateway_context.h"
 #include "gateway/handshake_gate.h"
 #include "gateway/mailbox.h"
 #include "gateway/output_pool.h"
+#include "gateway/rate_limits.h"
 #include "gateway/session_journal.h"
 #include "gateway/session_service.h"
 #include "gateway/session_table.h"
@@ -58,6 +60,8 @@ class Worker final {
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
     /// Before start(): a session that the store has kept; it was connected when its gateway died.
     Session& restore(std::string_view key, Role role, bool was_connected);
+    /// Before the thread starts, when the session is whole: its client has been away for this long.
+    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -68,7 +72,9 @@ class Worker final {
     /// Closes at once; the object lives until the end of the turn.
     void close(Connection& connection, Cause cause);
     /// Answers CONNECT with a refusal.
-    void refuse(Connection& connection, mqtt::ReasonCode reason);
+    void refuse(Connection& connection, mqtt::ReasonCode reason, std::string_view why = {});
+    /// Sends its clients elsewhere, so many a second, and refuses new ones; or ends that.
+    void drain(const DrainOrder& order);
     /// Reads no more from it until the reason is gone.
     void hold(Connection& connection, Connection::Hold reason);
     void count_protocol_error(const mqtt::ProtocolError& error);
@@ -79,6 +85,7 @@ class Worker final {
     class HandshakeTimer;
     struct StoreGate;
 
+    void know(Connection& connection);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
     [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
@@ -91,6 +98,7 @@ class Worker final {
     Connection* receive(Connection& connection, std::string_view bytes);
     Connection* admit(Connection& connection);
     void hand_over(Connection& connection, std::size_t worker);
+    [[nodiscard]] bool is_refused(Connection& connection);
     void claim(Connection& connection);
     void on_claimed(ConnectionRef ref, const Result<SessionEpoch>& epoch);
     void begin_session(Connection& connection, SessionEpoch epoch);
@@ -98,7 +106,7 @@ class Worker final {
     void poll_deliveries();
     void collect_mail();
     void retry_held();
-    [[nodiscard]] bool still_holds(const Connection& connection);
+    [[nodiscard]] bool still_holds(Connection& connection);
     void read_rest();
 
     void store_sessions();
@@ -141,6 +149,8 @@ class Worker final {
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};
+    ConnectRate connect_rate_;
+    std::unique_ptr<Drain> drain_;  ///< while an administrator wants it
     std::thread thread_;
     bool stopping_ = false;
 };

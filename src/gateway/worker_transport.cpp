@@ -1,5 +1,6 @@
 #include "gateway/listener.h"
 #include "gateway/worker.h"
+#include "net/peek.h"
 
 // The worker's part in what stands between its sockets and MQTT: paced TLS handshakes, failures, revocation.
 
@@ -18,9 +19,18 @@ bool Worker::may_read_transport(Connection& connection) {
     if (transport.is_in_line) {
         return false;
     }
+    if (!net::has_bytes(connection.socket())) {
+        connection.has_unread = false;  // who says nothing takes no turn from others
+        return false;
+    }
     if (handshakes_.try_begin(reactor_->monotonic())) {
         begin_handshake(connection);
         return true;
+    }
+    if (handshakes_.waiting() >= context_.options.limits.handshakes_waiting_max) {
+        tally_.accepts_refused.add();  // it was accepted before the line was full
+        connection.end_later(Cause::throttled);
+        return false;
     }
     transport.is_in_line = true;
     handshakes_.wait_in_line(connection.ref());

@@ -121,8 +121,11 @@ void PartitionFold::on_session_record(Turn& turn) {
 }
 
 void PartitionFold::touch(Turn& turn) {
-    turn.out.touches.push_back(
-        {devices_.id(turn.device), turn.record.header.received, {}, {}, turn.record.header.kind});
+    const EventHeader& header = turn.record.header;
+    const TouchKind kind = header.kind == EventKind::ping     ? TouchKind::ping
+                           : header.kind == EventKind::status ? TouchKind::message
+                                                              : TouchKind::session;
+    turn.out.touches.push_back({devices_.id(turn.device), header.received, {}, {}, kind});
 }
 
 void PartitionFold::on_telemetry(Turn& turn) {

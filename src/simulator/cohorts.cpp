@@ -24,7 +24,7 @@ constexpr std::array<DeviceType, 4> device_types{{
     {"MT-100", {"2.4.1", "2.4.0", "2.3.7"}},
     {"MT-200", {"3.1.0", "3.0.4", "2.9.9"}},
     {"AQ-7", {"1.8.2", "1.8.0", "1.7.5"}},
-    {"GridNode", {"5.0.3", "5.0.2", "4.9.0"}},
+    {"GridNode", {"5.0.3", "5.0.2", "4.9.0"}, mqtt::ProtocolVersion::v5},
 }};
 
 constexpr std::array<NetworkProfile, 3> profiles{{

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "mqtt/packets.h"
 
 namespace muster {
 
@@ -39,6 +40,7 @@ struct Cohort {
 struct DeviceType {
     std::string_view model;
     std::array<std::string_view, 3> firmware;
+    mqtt::ProtocolVersion protocol = mqtt::ProtocolVersion::v3_1_1;
 };
 
 [[nodiscard]] std::span<const Cohort> all_cohorts();

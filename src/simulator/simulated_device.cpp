@@ -175,6 +175,7 @@ void SimulatedDevice::on_tcp_connected() {
     tcp_connected_ = true;
     const DeviceMessage will = model_.will();
     mqtt::Connect connect;
+    connect.version = all_device_types()[model_.plan().type].protocol;
     connect.client_id = model_.plan().id;
     connect.keep_alive_s = profile_of(model_.plan().network).keep_alive_s;
     connect.will = mqtt::Will{.topic = will.topic, .payload = will.payload, .properties = {}, .qos = will.qos};

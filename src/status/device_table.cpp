@@ -127,9 +127,9 @@ bool DeviceTable::touch(const StatusTouch& touch) {
     }
     Device& device = devices_[index];
     device.last_seen = std::max(device.last_seen, touch.last_seen);
-    if (touch.kind == EventKind::ping) {
+    if (touch.kind == TouchKind::ping) {
         device.last_ping = std::max(device.last_ping, touch.last_seen);
-    } else if (touch.kind != EventKind::connect) {
+    } else if (touch.kind == TouchKind::message) {
         device.last_published = std::max(device.last_published, touch.last_seen);
     }
     // A sample that comes late is history, not the latest.

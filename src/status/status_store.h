@@ -13,7 +13,6 @@
 #include "base/function_ref.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "contract/event.h"
 #include "contract/region_counts.h"
 #include "contract/status_document.h"
 
@@ -35,13 +34,20 @@ struct DeviceStatus {
     LatestMetrics metrics;
 };
 
+/// By what a device showed that it lives.
+enum class TouchKind : std::uint8_t {
+    message,  ///< its telemetry or status
+    ping,
+    session,  ///< another record of its session
+};
+
 /// A record seen that changed no state: a device's last_seen and, for telemetry, its values. Views are of the caller.
 struct StatusTouch {
     std::string_view id;
     Timestamp last_seen{};
     Timestamp telemetry_time{};  ///< epoch 0 = not telemetry
     std::span<const std::pair<std::string_view, double>> metrics;
-    EventKind kind = EventKind::telemetry;  ///< of the record
+    TouchKind kind = TouchKind::message;
 };
 
 struct DeviceFilter {

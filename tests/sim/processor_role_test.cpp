@@ -58,6 +58,14 @@ struct ProcessorRole : RoleFixture {
         }
     }
 
+    /// A device of this partition: when it is online, all that was written before it has been folded.
+    [[nodiscard]] static std::string last_of(Partition partition) {
+        int number = 0;
+        while (partition_of(fmt::format("last-{}", number), partitions) != partition) {
+            ++number;
+        }
+        return fmt::format("last-{}", number);
+    }
     [[nodiscard]] std::string saved_snapshot(Partition partition) const {
         const auto bytes =
             read_snapshot_file(fmt::format("{}/partition-{:05}.fold", options.data_directory, partition));
@@ -216,12 +224,17 @@ TEST_F(ProcessorRole, on_a_new_disk_goes_on_from_the_bus_and_ends_as_one_that_wa
 
     write(EventKind::will, "d", 1, "OFFLINE");
     tick(3);
+    for (Partition partition = 0; partition < partitions; ++partition) {
+        write(EventKind::connect, last_of(partition), 1);
+    }
     send_durably();
     start();
     ASSERT_TRUE(stores.wait_for_state("d", offline));
-    ASSERT_TRUE(stores.wait([&](RecordingStores&) { return processor->progress().newest == now; }));
+    for (Partition partition = 0; partition < partitions; ++partition) {
+        ASSERT_TRUE(stores.wait_for_state(last_of(partition), online));
+    }
     processor->stop();
-    EXPECT_EQ(processor->progress().records, 1U + 3 * partitions) << "only what came after the checkpoint";
+    EXPECT_EQ(processor->progress().records, 1U + 4 * partitions) << "only what came after the checkpoint";
     EXPECT_NE(metrics.render().find("muster_processor_bus_restores_total 4"), std::string::npos);
     for (Partition partition = 0; partition < partitions; ++partition) {
         EXPECT_TRUE(saved_snapshot(partition) == unkilled_snapshot(partition)) << "partition " << partition;

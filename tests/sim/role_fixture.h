@@ -65,7 +65,9 @@ class RecordingStores final : public StatusStore, public HistoryStore {
     }
     Result<void> append_transition(std::string_view device, const Transition& transition) override {
         const std::lock_guard lock(mutex_);
-        transitions_[std::string(device)][transition.offset] = transition;
+        if (!transition.moved) {
+            transitions_[std::string(device)][transition.offset] = transition;
+        }
         return {};
     }
     Result<HistoryResult> query(const HistoryQuery&) const override { return HistoryResult{}; }
