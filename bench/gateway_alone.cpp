@@ -1,6 +1,6 @@
-// The gateway without the rest of Muster, to be measured from outside: its records are thrown away. Prints nothing;
-// ends with SIGTERM.
-// Usage: muster_gateway_alone address:port [threads] [pace in ms]
+// The gateway without the rest of Muster, to be measured from outside: its records are thrown away. Prints where it
+// listens; ends with SIGTERM.
+// Usage: muster_gateway_alone address:port [threads] [pace in ms] [listeners as of --listen, with all their options...]
 
 #include <csignal>
 #include <cstdio>
@@ -32,7 +32,7 @@ class CountingSessionStore final : public SessionStore {
 int run(int argc, char** argv) {
     const auto address = net::Address::parse(argc > 1 ? argv[1] : "");
     if (!address) {
-        std::fprintf(stderr, "usage: %s address:port [threads] [pace in ms]\n", argv[0]);
+        std::fprintf(stderr, "usage: %s address:port [threads] [pace in ms] [listeners...]\n", argv[0]);
         return 1;
     }
     sigset_t stop;
@@ -49,12 +49,24 @@ int run(int argc, char** argv) {
     options.listen = *address;
     options.threads = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : options.threads;
     options.pace = argc > 3 ? Millis(std::strtoll(argv[3], nullptr, 10)) : options.pace;
+    for (int i = 4; i < argc; ++i) {
+        auto listener = parse_listener(argv[i], {});
+        if (!listener) {
+            std::fprintf(stderr, "%s\n", listener.error().message().c_str());
+            return 1;
+        }
+        options.listeners.push_back(std::move(*listener));
+    }
     options.is_operator = [](std::string_view user, std::string_view) { return user == "operator"; };
     const auto gateway = Gateway::start(options, bus, sessions, metrics);
     if (!gateway) {
         std::fprintf(stderr, "%s\n", gateway.error().message().c_str());
         return 1;
     }
+    for (const std::string& url : (*gateway)->urls()) {
+        std::puts(url.c_str());
+    }
+    std::fflush(stdout);
     int signal = 0;
     sigwait(&stop, &signal);
     return 0;

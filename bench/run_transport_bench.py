@@ -1,18 +1,14 @@
 #!/usr/bin/env python3
-"""User memory and CPU of idle connections over each transport: the real `muster serve`, certificates from openssl.
+"""User memory and CPU of idle connections over each transport: the gateway alone, certificates from openssl.
 
-    python3 bench/run_transport_bench.py --muster build/release/src/app/muster --connections 2000 --rounds 3
+    python3 bench/run_transport_bench.py --gateway build/release/bench/muster_gateway_alone --connections 2000 --rounds 3
 
-Per connection: growth of the server's anonymous memory (smaps_rollup), and its CPU time for accept, handshake, CONNECT.
-The server is started anew for each figure; rounds are interleaved; medians. Each connection is a session of its own
-without a device (an operator), so that presence and status, which outlive a connection, are not in the figure.
+Per connection: growth of the gateway's anonymous memory (smaps_rollup), and its CPU time for accept, handshake, CONNECT.
+The gateway is started anew for each figure; rounds are interleaved; medians.
 """
 import argparse
-import json
 import os
-import pathlib
 import resource
-import shutil
 import socket
 import ssl
 import statistics
@@ -24,11 +20,8 @@ KINDS = ("mqtt", "mqtts 1.3", "mqtts 1.2", "ws", "wss 1.3")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def connect_packet(client_id, token):
-    def text(value):
-        return len(value).to_bytes(2, "big") + value.encode()
-    body = text("MQTT") + bytes([4, 0xC2, 0, 0]) + text(client_id) + text("operator") + text(token)
-    assert len(body) < 128
+def connect_packet(client_id):
+    body = b"\x00\x04MQTT\x04\x02\x00\x00" + len(client_id).to_bytes(2, "big") + client_id.encode()
     return bytes([0x10, len(body)]) + body
 
 
@@ -82,31 +75,21 @@ def one_client(address, kind, context, packet):
     return link
 
 
-def measure(muster, folder, kind, connections):
+def measure(program, folder, kind, connections):
     """(bytes of user memory, microseconds of CPU), each of one connection."""
     name = kind.split()[0]
-    data = pathlib.Path(folder) / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir()
-    server = subprocess.Popen(
-        [muster, "serve", "--data-dir", str(data), "--mqtt-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
-         "--canaries", "0", "--log-level", "warn", "--listen", "mqtts://127.0.0.1:0", "--listen", "ws://127.0.0.1:0",
-         "--listen", "wss://127.0.0.1:0", "--tls-cert", f"{folder}/localhost.pem", "--tls-key", f"{folder}/localhost.key",
-         "--tls-client-ca", f"{folder}/ca.pem"], stdout=subprocess.DEVNULL)
+    files = f"cert={folder}/localhost.pem&key={folder}/localhost.key&client-ca={folder}/ca.pem&identity=none"
+    server = subprocess.Popen([program, "127.0.0.1:0", "2", "1", f"mqtts://127.0.0.1:0?{files}", "ws://127.0.0.1:0",
+                               f"wss://127.0.0.1:0?{files}"], stdout=subprocess.PIPE, text=True)
     try:
-        for _ in range(600):
-            if (data / "endpoints.json").exists():
-                break
-            time.sleep(0.05)
-        urls = json.loads((data / "endpoints.json").read_text())["listeners"]
+        urls = [server.stdout.readline().strip() for _ in range(4)]
         url = next(url for url in urls if url.startswith(f"{name}://"))
         address = ("127.0.0.1", int(url.split(":")[2].split("/")[0]))
-        token = json.loads((data / "tokens.json").read_text())["operator"]
         context = client_context(folder, kind.split()[1]) if " " in kind else None
-        warm = [one_client(address, kind, context, connect_packet(f"warm-{i}", token)) for i in range(100)]
+        warm = [one_client(address, kind, context, connect_packet(f"warm-{i}")) for i in range(100)]
         time.sleep(2)
         before = memory(server.pid), cpu_s(server.pid)
-        links = [one_client(address, kind, context, connect_packet(f"tool-{i}", token)) for i in range(connections)]
+        links = [one_client(address, kind, context, connect_packet(f"device-{i}")) for i in range(connections)]
         cpu = cpu_s(server.pid) - before[1]
         time.sleep(2)
         grown = memory(server.pid) - before[0]
@@ -120,7 +103,7 @@ def measure(muster, folder, kind, connections):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--muster", required=True)
+    parser.add_argument("--gateway", required=True)
     parser.add_argument("--connections", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -131,7 +114,7 @@ def main():
         figures = {kind: [] for kind in KINDS}
         for _ in range(options.rounds):
             for kind in KINDS:
-                figures[kind].append(measure(options.muster, folder, kind, options.connections))
+                figures[kind].append(measure(options.gateway, folder, kind, options.connections))
         print("| transport | user bytes per idle connection | CPU, us per connect |\n| --- | ---: | ---: |")
         for kind, results in figures.items():
             print(f"| {kind} | {statistics.median(r[0] for r in results):,.0f} | "

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "processor/telemetry_json.h"
+#include "contract/telemetry_json.h"
 
 using namespace muster;
 

@@ -12,6 +12,8 @@
 #include "base/thread.h"
 #include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
+#include "contract/event.h"
+#include "contract/telemetry_json.h"
 
 namespace muster {
 namespace {
@@ -57,12 +59,16 @@ class Alerts::Worker final {
           regions_(metrics.gauge("muster_alerts_regions", "Regions whose counts are known")),
           devices_(metrics.gauge("muster_alerts_devices", "Devices whose status is known")),
           cohorts_(metrics.gauge("muster_alerts_cohorts", "Combinations of attributes that occur")),
-          rule_count_(metrics.gauge("muster_alerts_rules", "Rules in force")) {}
+          rule_count_(metrics.gauge("muster_alerts_rules", "Rules in force")),
+          states_(metrics.gauge("muster_alerts_telemetry_states", "Devices that a telemetry rule keeps in mind")),
+          states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")) {
+    }
 
     ~Worker() { stop(); }
 
     Result<void> start() {
         for (const auto& [name, id] : {std::pair<std::string_view, TopicId*>{bus_topics::regions, nullptr},
+                                       {bus_topics::events, nullptr},
                                        {bus_topics::status, nullptr},
                                        {bus_topics::rules, &rules_topic_},
                                        {bus_topics::alerts, &topic_}}) {
@@ -106,7 +112,8 @@ class Alerts::Worker final {
     void run() {
         read_back();
         while (!stopping()) {
-            poll(*inputs_, [this](const ConsumerRecord& record) { on_record(record); });
+            follow_telemetry();
+            poll(*inputs_, options_.idle, [this](const ConsumerRecord& record) { on_record(record); });
             look_for_silence();
             publish();
         }
@@ -119,12 +126,12 @@ class Alerts::Worker final {
     void read_back() {
         std::map<std::string, Incident> newest;
         while (!stopping() && !incidents_->caught_up()) {
-            poll(*incidents_, [&](const ConsumerRecord& record) { keep_newest(record, newest); });
+            poll(*incidents_, options_.idle, [&](const ConsumerRecord& record) { keep_newest(record, newest); });
         }
         rules_.set_judging(false);
         put_rule(default_rule());
         while (!stopping() && !inputs_->caught_up()) {
-            poll(*inputs_, [this](const ConsumerRecord& record) { on_record(record); });
+            poll(*inputs_, options_.idle, [this](const ConsumerRecord& record) { on_record(record); });
         }
         write_file_rules();
         for (const auto& [id, incident] : newest) {
@@ -190,6 +197,44 @@ class Alerts::Worker final {
         }
     }
 
+    /// The stream of samples is read only while a rule looks at it, from then on. Nothing waits for it.
+    void follow_telemetry() {
+        if (rules_.telemetry().empty()) {
+            samples_.reset();
+            return;
+        }
+        if (!samples_) {
+            ConsumerOptions options;
+            options.topics = {std::string(bus_topics::events)};
+            options.start = ConsumerOptions::Start::latest;
+            auto made = bus_.consumer(std::move(options));
+            if (!made) {
+                return complain("read telemetry", made.error());
+            }
+            samples_ = std::move(*made);
+        }
+        poll(*samples_, Millis(0), [this](const ConsumerRecord& record) { on_event(record); });
+        states_.Set(static_cast<double>(rules_.telemetry().states()));
+    }
+
+    void on_event(const ConsumerRecord& record) {
+        const auto header = decode_event_header(record.header(event_header_name));
+        if (!header || header->kind != EventKind::telemetry || is_canary(record.key)) {
+            return;
+        }
+        const auto reading = telemetry_.read(record.value);
+        if (!reading) {
+            return;  // the processor has counted it
+        }
+        for (const TelemetrySample& sample : reading->samples) {
+            for (const auto& [metric, value] : sample.metrics) {
+                if (!rules_.on_value(record.key, metric, value)) {
+                    states_refused_.Increment();
+                }
+            }
+        }
+    }
+
     void on_rule(const ConsumerRecord& record) {
         if (record.tombstone) {
             file_rules_.erase(std::string(record.key));
@@ -241,8 +286,8 @@ class Alerts::Worker final {
     }
 
     /// A failing bus is asked again, after a pause.
-    void poll(Consumer& consumer, FunctionRef<void(const ConsumerRecord&)> on_record) {
-        if (auto polled = consumer.poll(options_.idle, on_record); !polled) {
+    void poll(Consumer& consumer, Millis wait, FunctionRef<void(const ConsumerRecord&)> on_record) {
+        if (auto polled = consumer.poll(wait, on_record); !polled) {
             complain("read the bus", polled.error());
             pause();
         }
@@ -348,6 +393,8 @@ class Alerts::Worker final {
     Gauge& devices_;
     Gauge& cohorts_;
     Gauge& rule_count_;
+    Gauge& states_;
+    Counter& states_refused_;
     TopicId topic_ = 0;  ///< muster.alerts
     TopicId rules_topic_ = 0;
     bool judging_ = false;
@@ -355,7 +402,9 @@ class Alerts::Worker final {
     std::set<std::string> file_rules_;  ///< names on muster.rules that a rules file wrote
     std::unique_ptr<Producer> producer_;
     std::unique_ptr<Consumer> incidents_;
-    std::unique_ptr<Consumer> inputs_;  ///< rules, status, regions
+    std::unique_ptr<Consumer> inputs_;   ///< rules, status, regions
+    std::unique_ptr<Consumer> samples_;  ///< muster.events; null while no rule asks for it
+    TelemetryJson telemetry_;
     std::vector<Incident> changed_;
     std::set<std::pair<Timestamp, std::string>> resolved_;  ///< when it ended, and which: on muster.alerts
     std::set<std::string> told_;                            ///< open incidents that were announced

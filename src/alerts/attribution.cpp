@@ -29,7 +29,8 @@ double share(const Tally& tally) {
     return tally.population == 0 ? 0.0 : static_cast<double>(tally.troubled) / static_cast<double>(tally.population);
 }
 
-/// How much likelier the trouble becomes by telling these devices from all others; 0 when they are not clearly worse off.
+/// How much likelier the trouble becomes by telling these devices from all others; 0 when they are not clearly worse
+/// off.
 double gain(const Tally& inside, const Tally& whole) {
     const Tally outside{whole.population - inside.population, whole.troubled - inside.troubled};
     if (outside_share_max * share(inside) <= share(outside)) {
@@ -184,7 +185,7 @@ std::vector<Incident::SharedAttribute> shared_by(const Cohorts& cohorts, const C
     };
     std::vector<Found> found;
     const auto whole = static_cast<double>(std::max<std::int64_t>(1, cohorts.values(Attribute::region)[0].population));
-    for (std::size_t i = 0; i < attributes; ++i) {
+    for (std::size_t i = 0; i < attribute_count; ++i) {
         const auto attribute = static_cast<Attribute>(i);
         const auto& values = cohorts.values(attribute);
         std::unordered_map<std::uint32_t, std::int64_t> members;

@@ -71,7 +71,7 @@ class CauseRule final {
         std::int64_t looked_ms = 0;
         Timestamp time{};
     };
-    std::array<Crossing, troubles> crossings_{};
+    std::array<Crossing, trouble_count> crossings_{};
     std::int64_t refreshed_ms_ = 0;
     std::uint64_t refused_ = 0;
 };

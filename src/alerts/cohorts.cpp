@@ -7,7 +7,8 @@
 namespace muster {
 namespace {
 
-constexpr std::array<std::string_view, attributes> attribute_names{"region", "gateway", "carrier", "model", "firmware"};
+constexpr std::array<std::string_view, attribute_count> attribute_names{"region", "gateway", "carrier", "model",
+                                                                        "firmware"};
 
 /// FNV-1a, finished by a mix so that similar ids are far apart.
 std::uint64_t key_of(std::string_view id) {
@@ -41,7 +42,7 @@ std::string_view name_of(Attribute attribute) {
 }
 
 std::optional<Attribute> attribute_from(std::string_view name) {
-    for (std::size_t i = 0; i < attributes; ++i) {
+    for (std::size_t i = 0; i < attribute_count; ++i) {
         if (attribute_names[i] == name) {
             return static_cast<Attribute>(i);
         }
@@ -49,7 +50,7 @@ std::optional<Attribute> attribute_from(std::string_view name) {
     return std::nullopt;
 }
 
-std::size_t Cohorts::CellHash::operator()(const std::array<std::uint32_t, attributes>& values) const {
+std::size_t Cohorts::CellHash::operator()(const std::array<std::uint32_t, attribute_count>& values) const {
     std::uint64_t hash = 0;
     for (const std::uint32_t value : values) {
         hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
@@ -59,7 +60,7 @@ std::size_t Cohorts::CellHash::operator()(const std::array<std::uint32_t, attrib
 }
 
 Cohorts::Cohorts() {
-    for (std::size_t i = 0; i < attributes; ++i) {
+    for (std::size_t i = 0; i < attribute_count; ++i) {
         (void)intern(static_cast<Attribute>(i), {});  // number 0: not known, and the root of the regions
     }
 }
@@ -93,11 +94,11 @@ std::optional<std::uint32_t> Cohorts::intern(Attribute attribute, std::string_vi
 }
 
 std::optional<std::uint32_t> Cohorts::cell_of(const StatusDocument& document) {
-    const std::array<std::string_view, attributes> texts{document.attributes.region, document.gateway,
-                                                         document.attributes.carrier, document.attributes.model,
-                                                         document.attributes.firmware};
+    const std::array<std::string_view, attribute_count> texts{document.attributes.region, document.gateway,
+                                                              document.attributes.carrier, document.attributes.model,
+                                                              document.attributes.firmware};
     Cell cell;
-    for (std::size_t i = 0; i < attributes; ++i) {
+    for (std::size_t i = 0; i < attribute_count; ++i) {
         const auto value = intern(static_cast<Attribute>(i), texts[i]);
         if (!value) {
             return std::nullopt;
@@ -124,7 +125,7 @@ void Cohorts::for_each_value(const Cell& cell, FunctionRef<void(Value&)> change)
             break;
         }
     }
-    for (std::size_t i = 1; i < attributes; ++i) {
+    for (std::size_t i = 1; i < attribute_count; ++i) {
         change(values_[i][cell.values[i]]);
     }
 }
@@ -213,6 +214,9 @@ void Cohorts::get_into(DeviceKey key, Device& device, const StatusDocument& docu
 }
 
 bool Cohorts::on_status(const StatusDocument& document, std::int64_t now_ms) {
+    if (is_canary(document.id)) {
+        return true;  // it dies on purpose, and is nobody's device
+    }
     if (is_canary(document.id)) {
         return true;  // it dies on purpose
     }
@@ -363,6 +367,11 @@ bool Cohorts::is_within(const Cell& cell, const Scope& scope) const {
         }
         return value == condition.value;
     });
+}
+
+std::optional<std::uint32_t> Cohorts::cell_of_device(std::string_view id) const {
+    const auto found = devices_.find(key_of(id));
+    return found == devices_.end() ? std::nullopt : std::optional(found->second.cell);
 }
 
 std::int64_t Cohorts::explained_offline(std::string_view region) const {

@@ -23,11 +23,11 @@ enum class Trouble : std::uint8_t {
     refused,       ///< offline because its credentials were not accepted
     planned,       ///< in a maintenance window
 };
-inline constexpr std::size_t troubles = 5;
+inline constexpr std::size_t trouble_count = 5;
 
 /// By what devices can have something in common.
 enum class Attribute : std::uint8_t { region, gateway, carrier, model, firmware };
-inline constexpr std::size_t attributes = 5;
+inline constexpr std::size_t attribute_count = 5;
 [[nodiscard]] std::string_view name_of(Attribute attribute);
 [[nodiscard]] std::optional<Attribute> attribute_from(std::string_view name);
 
@@ -69,19 +69,19 @@ class Cohorts final {
 
     /// One combination of values that occurs.
     struct Cell {
-        std::array<std::uint32_t, attributes> values{};
+        std::array<std::uint32_t, attribute_count> values{};
         std::int64_t population = 0;
         std::int64_t countable = 0;  ///< as in RegionCounts
         std::int64_t offline = 0;    ///< of the countable
         std::int64_t flapping = 0;
-        std::array<std::int64_t, troubles> fresh{};
+        std::array<std::int64_t, trouble_count> fresh{};
     };
     /// A value of an attribute and what is below it.
     struct Value {
         std::string text;
         std::uint32_t parent = 0;  ///< regions: the one above; the root is its own
         std::int64_t population = 0;
-        std::array<std::int64_t, troubles> fresh{};
+        std::array<std::int64_t, trouble_count> fresh{};
         std::int64_t explained_offline = 0;  ///< regions: devices that count as offline and that a claim explains
     };
     struct Claim {
@@ -126,6 +126,7 @@ class Cohorts final {
     [[nodiscard]] std::optional<std::uint32_t> find(Attribute attribute, std::string_view text) const;
     [[nodiscard]] bool is_within(const Cell& cell, const Scope& scope) const;
     [[nodiscard]] std::int64_t explained_offline(std::string_view region) const;
+    [[nodiscard]] std::optional<std::uint32_t> cell_of_device(std::string_view id) const;
     [[nodiscard]] std::size_t devices() const { return devices_.size(); }
 
  private:
@@ -145,7 +146,7 @@ class Cohorts final {
         bool fresh = false;
     };
     struct CellHash {
-        std::size_t operator()(const std::array<std::uint32_t, attributes>& values) const;
+        std::size_t operator()(const std::array<std::uint32_t, attribute_count>& values) const;
     };
 
     [[nodiscard]] std::optional<std::uint32_t> intern(Attribute attribute, std::string_view text);
@@ -159,10 +160,10 @@ class Cohorts final {
     void get_into(DeviceKey key, Device& device, const StatusDocument& document, std::int64_t now_ms);
 
     std::unordered_map<DeviceKey, Device> devices_;
-    std::array<std::vector<Value>, attributes> values_;
-    std::array<std::unordered_map<std::string, std::uint32_t>, attributes> value_of_;
+    std::array<std::vector<Value>, attribute_count> values_;
+    std::array<std::unordered_map<std::string, std::uint32_t>, attribute_count> value_of_;
     std::vector<Cell> cells_;
-    std::unordered_map<std::array<std::uint32_t, attributes>, std::uint32_t, CellHash> cell_of_;
+    std::unordered_map<std::array<std::uint32_t, attribute_count>, std::uint32_t, CellHash> cell_of_;
     std::unordered_map<ClaimId, Claim> claims_;
     std::vector<ClaimId> claim_order_;                              ///< oldest first: it has the first word
     std::deque<std::pair<std::int64_t, ClaimId>> closed_claims_;    ///< by time

@@ -9,8 +9,8 @@
 namespace muster {
 namespace {
 
-constexpr std::size_t shared_max = 8;
-constexpr double shared_share_min = 0.1;
+constexpr std::size_t children_max = 8;
+constexpr double child_share_min = 0.1;
 constexpr double counted_confidence = 0.5;  ///< a region that breaches, and no document that says more
 
 }  // namespace
@@ -323,12 +323,12 @@ std::vector<Incident::SharedAttribute> RegionRule::shared_by(const Incident& inc
         const double cohort = incident.population == 0
                                   ? 0.0
                                   : static_cast<double>(below.population) / static_cast<double>(incident.population);
-        if (share >= shared_share_min) {
+        if (share >= child_share_min) {
             shared.push_back({"region", std::string(child), share, cohort});
         }
     });
     std::stable_sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) { return a.share > b.share; });
-    shared.resize(std::min(shared.size(), shared_max));
+    shared.resize(std::min(shared.size(), children_max));
     return shared;
 }
 

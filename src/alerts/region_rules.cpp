@@ -12,10 +12,19 @@ constexpr std::int64_t judge_interval_ms = 1000;
 }  // namespace
 
 RegionRules::RegionRules(RegionRuleTuning tuning, CauseRuleOptions causes)
-    : tuning_(tuning), causes_(causes, cohorts_) {}
+    : tuning_(tuning), causes_(causes, cohorts_), telemetry_(cohorts_) {}
 
 bool RegionRules::put(const AlertRule& rule, std::vector<Incident>& changed) {
     judge_all_ = true;
+    if (rule.metric == RuleMetric::telemetry) {
+        if (rules() >= rules_max && !rules_.contains(rule.name)) {
+            return false;
+        }
+        remove_of_regions(rule.name, changed);
+        telemetry_.put(rule, moment(true), changed);
+        return true;
+    }
+    telemetry_.remove(rule.name, moment(true), changed);
     if (const auto found = rules_.find(rule.name); found != rules_.end()) {
         const AlertRule& before = found->second.rule->rule();
         const bool same_devices = before.metric == rule.metric && before.model == rule.model &&
@@ -24,9 +33,12 @@ bool RegionRules::put(const AlertRule& rule, std::vector<Incident>& changed) {
             found->second.rule->replace(rule);
             return true;
         }
-        remove(rule.name, changed);
+        remove_of_regions(rule.name, changed);
     }
-    if (rules_.size() >= rules_max) {
+    if (!rule.enabled) {
+        return true;
+    }
+    if (rules() >= rules_max) {
         return false;
     }
     Entry entry;
@@ -39,6 +51,11 @@ bool RegionRules::put(const AlertRule& rule, std::vector<Incident>& changed) {
 }
 
 void RegionRules::remove(std::string_view name, std::vector<Incident>& changed) {
+    telemetry_.remove(name, moment(true), changed);
+    remove_of_regions(name, changed);
+}
+
+void RegionRules::remove_of_regions(std::string_view name, std::vector<Incident>& changed) {
     if (const auto found = rules_.find(name); found != rules_.end()) {
         found->second.rule->end(moment(true), changed);
         rules_.erase(found);
@@ -53,7 +70,7 @@ void RegionRules::adopt(const Incident& incident, std::vector<Incident>& changed
         causes_.adopt(incident);
     } else if (const auto found = rules_.find(incident.rule); found != rules_.end()) {
         found->second.rule->adopt(incident, moment(true));
-    } else {
+    } else if (!telemetry_.adopt(incident, moment(true))) {
         Incident ended = incident;
         end_incident(ended, std::max(clock_.time(), incident.opened), "the rule was removed");
         changed.push_back(std::move(ended));
@@ -94,15 +111,13 @@ void RegionRules::judge(std::vector<Incident>& changed) {
     judge_all_ = false;
     for (auto& [name, entry] : rules_) {
         const AlertRule& rule = entry.rule->rule();
-        if (rule.metric == RuleMetric::telemetry) {
-            continue;  // judged device by device
-        }
         if (entry.cohort_sums) {
             sum_cohort(rule, *entry.cohort_sums);
         }
         entry.rule->judge(moment(all || entry.cohort_sums != nullptr), changed);
     }
     sums_.forget_changes();
+    telemetry_.judge(moment(all), changed);
 }
 
 /// One pass over the cells: exact, and only for rules that name a model, a firmware or a carrier.
@@ -141,6 +156,8 @@ void RegionRules::sum_cohort(const AlertRule& rule, RegionSums& sums) const {
 
 std::vector<Incident> RegionRules::open_incidents() const {
     std::vector<Incident> open = causes_.open_incidents();
+    const std::vector<Incident> of_telemetry = telemetry_.open_incidents();
+    open.insert(open.end(), of_telemetry.begin(), of_telemetry.end());
     for (const auto& [name, entry] : rules_) {
         open.insert(open.end(), entry.rule->open_incidents().begin(), entry.rule->open_incidents().end());
     }

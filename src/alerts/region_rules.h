@@ -12,6 +12,7 @@
 #include "alerts/region_rule.h"
 #include "alerts/region_sums.h"
 #include "alerts/report_clock.h"
+#include "alerts/telemetry_rules.h"
 
 namespace muster {
 
@@ -22,6 +23,8 @@ class RegionRules final {
     static constexpr std::size_t rules_max = 4096;
 
     explicit RegionRules(RegionRuleTuning tuning = {}, CauseRuleOptions causes = {});
+    RegionRules(const RegionRules&) = delete;  // its parts know each other by address
+    RegionRules& operator=(const RegionRules&) = delete;
 
     /// Adds the rule or replaces the one of its name. False: over rules_max.
     [[nodiscard]] bool put(const AlertRule& rule, std::vector<Incident>& changed);
@@ -37,6 +40,10 @@ class RegionRules final {
     bool on_report(const RegionReport& report, std::vector<Incident>& changed);
     /// False: over a bound of the cohorts.
     bool on_status(const StatusDocument& document);
+    /// A value that a device reported. False: over the bound of states.
+    bool on_value(std::string_view device, std::string_view metric, double value) {
+        return telemetry_.on_value(device, metric, value, clock_.elapsed_ms());
+    }
     void on_device_gone(std::string_view device) { cohorts_.forget(device); }
     /// How long no report came, by the caller's clock.
     void on_silence(Millis silence, std::vector<Incident>& changed);
@@ -45,7 +52,8 @@ class RegionRules final {
     [[nodiscard]] const RegionSums& sums() const { return sums_; }
     [[nodiscard]] const Cohorts& cohorts() const { return cohorts_; }
     [[nodiscard]] const CauseRule& causes() const { return causes_; }
-    [[nodiscard]] std::size_t rules() const { return rules_.size(); }
+    [[nodiscard]] const TelemetryRules& telemetry() const { return telemetry_; }
+    [[nodiscard]] std::size_t rules() const { return rules_.size() + telemetry_.rules(); }
     [[nodiscard]] Timestamp time() const { return clock_.time(); }
 
  private:
@@ -57,6 +65,7 @@ class RegionRules final {
 
     [[nodiscard]] RuleMoment moment(bool all) const { return {clock_.elapsed_ms(), clock_.time(), all}; }
     void judge(std::vector<Incident>& changed);
+    void remove_of_regions(std::string_view name, std::vector<Incident>& changed);
     void sum_cohort(const AlertRule& rule, RegionSums& sums) const;
 
     const RegionRuleTuning tuning_;
@@ -64,6 +73,7 @@ class RegionRules final {
     ReportClock clock_;
     Cohorts cohorts_;
     CauseRule causes_;
+    TelemetryRules telemetry_;
     std::map<std::string, Entry, std::less<>> rules_;
     bool judging_ = true;
     bool judge_all_ = true;  ///< what causes explain has changed, or a rule is new

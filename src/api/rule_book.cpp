@@ -8,8 +8,8 @@
 namespace muster {
 namespace {
 
-constexpr Millis poll_wait{500};
-constexpr Millis retry_wait{100};
+constexpr Millis rules_poll_wait{500};
+constexpr Millis rules_retry_wait{100};
 
 }  // namespace
 
@@ -74,6 +74,7 @@ bool RuleBook::is_stopping() {
 std::vector<AlertRule> RuleBook::list() const {
     const std::lock_guard lock(mutex_);
     std::vector<AlertRule> out;
+    out.reserve(rules_.size());
     for (const auto& [name, rule] : rules_) {
         out.push_back(rule);
     }
@@ -94,42 +95,43 @@ void RuleBook::remove(const std::string& name, OnDurable done) {
     submit({name, std::nullopt, std::move(done)});
 }
 
+Result<void> RuleBook::enqueue(Change& change) {
+    const std::lock_guard lock(mutex_);
+    const auto found = rules_.find(change.name);
+    const bool is_new = found == rules_.end();
+    if (stopping_) {
+        return fail(ErrorCode::closed, "the server is stopping");
+    }
+    if (!is_new && found->second.origin == "file") {
+        return fail(ErrorCode::conflict, "this rule belongs to the rules file: change it there", change.name);
+    }
+    if (!change.rule && (is_new || found->second.origin == "built_in")) {
+        return fail(ErrorCode::not_found, "there is no such rule that could be removed", change.name);
+    }
+    if (under_way_ >= changes_max || (is_new && rules_.size() >= rules_max)) {
+        return fail(ErrorCode::queue_full, is_new ? "there are too many rules" : "too many changes are under way");
+    }
+    ++under_way_;
+    under_way_gauge_.Set(static_cast<double>(under_way_));
+    waiting_.push_back(std::move(change));
+    return {};
+}
+
 void RuleBook::submit(Change change) {
-    Result<void> accepted;
-    {
-        const std::lock_guard lock(mutex_);
-        const auto found = rules_.find(change.name);
-        const bool is_new = found == rules_.end();
-        if (stopping_) {
-            accepted = fail(ErrorCode::closed, "the server is stopping");
-        } else if (!is_new && found->second.origin == "file") {
-            accepted = fail(ErrorCode::conflict, "this rule belongs to the rules file: change it there", change.name);
-        } else if (!change.rule && (is_new || found->second.origin == "built_in")) {
-            accepted = fail(ErrorCode::not_found, "there is no such rule that could be removed", change.name);
-        } else if (under_way_ >= changes_max || (is_new && rules_.size() >= rules_max)) {
-            accepted =
-                fail(ErrorCode::queue_full, is_new ? "there are too many rules" : "too many changes are under way");
-        } else {
-            ++under_way_;
-            under_way_gauge_.Set(static_cast<double>(under_way_));
-            waiting_.push_back(std::move(change));
-        }
+    if (auto queued = enqueue(change); !queued) {
+        return change.done(std::move(queued));
     }
-    if (accepted) {
-        consumer_->wake();
-    } else {
-        change.done(std::move(accepted));
-    }
+    consumer_->wake();
 }
 
 void RuleBook::run() {
     while (!is_stopping()) {
         // The first passes do not wait, so that readiness follows at once.
-        const auto polled = consumer_->poll(ready_ ? poll_wait : Millis(10),
+        const auto polled = consumer_->poll(ready_ ? rules_poll_wait : Millis(10),
                                             [this](const ConsumerRecord& record) { on_record(record); });
         if (!polled) {
             spdlog::warn("api: rules cannot be read: {}", polled.error().message());
-            std::this_thread::sleep_for(retry_wait);
+            std::this_thread::sleep_for(rules_retry_wait);
         }
         ready_ = ready_ || consumer_->caught_up();
         send_waiting();

@@ -61,6 +61,8 @@ class RuleBook final {
     RuleBook(MetricRegistry& metrics, const Clock& clock);
     Result<void> open(std::string name, Bus& bus);
     void submit(Change change);
+    /// Takes the change into the queue, or says why not.
+    [[nodiscard]] Result<void> enqueue(Change& change);
     void run();
     void send_waiting();
     void send(Change change);

@@ -307,7 +307,7 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
         "Needs a running muster serve, which goes on serving; progress is on standard error.");
     add_common(exporting, to_export.data_directory, to_export.quiet);
     CLI::Option* csv = exporting->add_flag("--csv", to_export.csv, "CSV, a line a value");
-    exporting->add_flag("--ndjson", "NDJSON, a line a sample: the default")->excludes(csv);
+    exporting->add_flag("--ndjson")->description("NDJSON, a line a sample: the default")->excludes(csv);
     exporting->add_flag("--transitions", to_export.transitions, "Presence transitions instead of samples");
     CLI::Option* device = exporting->add_option("--device", to_export.device, "Of this device only");
     exporting->add_option("--region", to_export.region, "Of this region and everything below it")->excludes(device);
@@ -351,6 +351,23 @@ void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
     drain->add_option("--token", options.token, "An admin's, instead of the data directory's")->envname("MUSTER_TOKEN");
 }
 
+void add_rules(CLI::App& app, RulesTestOptions& options) {
+    CLI::App* rules = app.add_subcommand("rules", "Try alert rules before they page anyone");
+    rules->require_subcommand(1);
+    CLI::App* test =
+        rules->add_subcommand("test", "What the rules of a file would have raised on the recorded presence");
+    test->footer(
+        "Example:\n  muster rules test --since 7d rules.toml\n"
+        "Asks a running muster serve for its presence history (--presence-days) and judges it as the alerts role "
+        "would.\n"
+        "Rules on telemetry, models, firmware or carriers cannot be tested: the presence history does not know them.");
+    test->add_option("file", options.file, "TOML or JSON, as for serve --rules")->required();
+    test->add_option("--since", options.since, "How far back: 7d, 12h, 30m")->capture_default_str();
+    test->add_option("--data-dir", options.data_directory, "Data directory of the muster serve that is asked")
+        ->envname("MUSTER_DATA_DIR")
+        ->capture_default_str();
+}
+
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
     scenario.flappers = *parse_share(texts.flappers);
     scenario.sleepers = *parse_share(texts.sleepers);
@@ -384,9 +401,11 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     HistoryExportOptions history_export;
     HistoryVerifyOptions history_verify;
     GatewayDrainOptions gateway_drain;
+    RulesTestOptions rules_test;
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
+    add_rules(app, rules_test);
     add_gateway(app, gateway_drain);
     try {
         app.parse(argc, argv);
@@ -399,6 +418,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("gateway")) {
         return {gateway_drain, 0};
+    }
+    if (app.got_subcommand("rules")) {
+        return {rules_test, 0};
     }
     if (app.got_subcommand("history")) {
         return app.get_subcommand("history")->got_subcommand("export") ? ParsedCommandLine{history_export, 0}

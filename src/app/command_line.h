@@ -8,6 +8,7 @@
 
 #include "app/gateway_command.h"
 #include "app/history_command.h"
+#include "app/rules_command.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -65,8 +66,8 @@ struct SimulateOptions {
 };
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
-using Command =
-    std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions, GatewayDrainOptions>;
+using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions,
+                             GatewayDrainOptions, RulesTestOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

@@ -4,16 +4,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "api/api_client.h"
 #include "app/process.h"
+#include "app/running_server.h"
 #include "base/time.h"
 #include "contract/json.h"
 #include "net/system_clock.h"
@@ -21,49 +18,8 @@
 namespace muster {
 namespace {
 
-constexpr std::string_view endpoints_name = "endpoints.json";
-constexpr std::string_view tokens_name = "tokens.json";
 constexpr Millis progress_interval{1000};
 constexpr std::size_t line_bytes_max = 1U << 20U;
-
-Result<boost::json::object> read_json(const std::filesystem::path& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        return fail(ErrorCode::io, "cannot be read", path.string());
-    }
-    return json::parse_object(text.str());
-}
-
-/// The first token that may read.
-std::string token_in(const boost::json::object& tokens) {
-    for (const auto& entry : tokens) {
-        const auto* token = entry.value().is_object() ? entry.value().as_object().if_contains("token") : &entry.value();
-        if (token != nullptr && token->is_string()) {
-            return std::string(token->as_string());
-        }
-    }
-    return {};
-}
-
-/// A client of the server that has this data directory.
-Result<ApiClient> client_of(const std::filesystem::path& data_directory) {
-    if (!std::filesystem::exists(data_directory / endpoints_name)) {
-        return fail(ErrorCode::unavailable, "no muster serve is running on this data directory",
-                    data_directory.string() + " (start one, or name another with --data-dir)");
-    }
-    const auto endpoints = read_json(data_directory / endpoints_name);
-    const auto tokens = read_json(data_directory / tokens_name);
-    if (!endpoints || !tokens) {
-        return tl::unexpected(!endpoints ? endpoints.error() : tokens.error());
-    }
-    std::string address;
-    if (const auto read = json::read(*endpoints, "http", address); !read) {
-        return tl::unexpected(read.error());
-    }
-    return ApiClient(address, token_in(*tokens));
-}
 
 /// Says on standard error, at most once a second, how far it has come: over itself on a terminal, else line by line.
 class Progress final {

@@ -4,6 +4,7 @@
 #include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/process.h"
+#include "app/rules_command.h"
 #include "app/serve.h"
 #include "app/simulate.h"
 
@@ -14,6 +15,7 @@ struct Run {
     int operator()(const muster::ServeOptions& options) const { return muster::run_serve(options); }
     int operator()(const muster::SimulateOptions& options) const { return muster::run_simulator(options); }
     int operator()(const muster::HistoryExportOptions& options) const { return muster::run_history_export(options); }
+    int operator()(const muster::RulesTestOptions& options) const { return muster::run_rules_test(options); }
     int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
     int operator()(const muster::GatewayDrainOptions& options) const { return muster::run_gateway_drain(options); }
 };

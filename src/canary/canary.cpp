@@ -151,11 +151,9 @@ void Canary::die() {
     phase_ = Phase::dead;
     switch (kind_) {
         case CanaryKind::frozen:
-            around_.ledger.dies(number_, death(), last_said_);
-            return;  // on an open connection
         case CanaryKind::stalled:
             around_.ledger.dies(number_, death(), last_said_);
-            return;
+            return;  // on an open connection
         case CanaryKind::graceful:
             mqtt_.disconnect(out_);
             flush();

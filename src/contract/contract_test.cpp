@@ -172,10 +172,10 @@ TEST(ConnectDetail, survives_json_and_may_be_absent) {
 
 TEST(RegionCounts, positions_add_up_exactly_in_any_order) {
     RegionCounts counts;
-    counts += contribution_of(PresenceState::online, 0, 12.9716, 77.5946);
-    counts += contribution_of(PresenceState::online, 0, -33.87, 0.1);
-    counts -= contribution_of(PresenceState::online, 0, 12.9716, 77.5946);
-    counts -= contribution_of(PresenceState::online, 0, -33.87, 0.1);
+    counts += contribution_of({.state = PresenceState::online, .latitude = 12.9716, .longitude = 77.5946});
+    counts += contribution_of({.state = PresenceState::online, .latitude = -33.87, .longitude = 0.1});
+    counts -= contribution_of({.state = PresenceState::online, .latitude = 12.9716, .longitude = 77.5946});
+    counts -= contribution_of({.state = PresenceState::online, .latitude = -33.87, .longitude = 0.1});
     EXPECT_EQ(counts, RegionCounts{});
 }
 

@@ -204,7 +204,7 @@ TEST_F(GatewayAway, what_expired_while_the_client_was_away_is_not_sent) {
     client = join({.id = "dev-1", .clean = false});
     ASSERT_TRUE(hears(*client, 2));
     EXPECT_THAT(heard_until_now(*client),
-                ElementsAre(::testing::MatchesRegex("publish news/a '60' q1 #1 expiry=5[89]")));
+                ElementsAre(::testing::MatchesRegex("publish news/a '60' q1 #2 expiry=5[89]")));
 }
 
 TEST_F(GatewayAway, what_was_in_flight_is_sent_again_with_dup) {

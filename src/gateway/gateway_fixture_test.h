@@ -169,7 +169,9 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         connect.keep_alive_s = options.keep_alive_s;
         if (!options.user.empty()) {
             connect.user_name = options.user;
-            connect.password = options.password;
+            if (!options.password.empty()) {
+                connect.password = options.password;
+            }
         }
         if (!options.will_topic.empty()) {
             connect.will = mqtt::Will{.topic = options.will_topic,
@@ -238,7 +240,7 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
     }
     void on_io(std::uint32_t events) override {
         write();
-        if (!reads_ || (events & ~net::io_writable) == 0) {
+        if (!reads_ || ((events & ~net::io_writable) == 0 && !wire_)) {
             return;
         }
         std::vector<char> buffer(64 * 1024);

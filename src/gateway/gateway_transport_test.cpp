@@ -204,10 +204,12 @@ TEST_F(Transports, much_goes_both_ways_over_each) {
         subscribe(*client, "room/1", 1);
         std::vector<std::string> sent;
         for (std::size_t i = 0; i < 60; ++i) {
-            sent.push_back(std::string(i * 1500, static_cast<char>('a' + i % 26)));
+            sent.push_back(std::string(i * 500, static_cast<char>('a' + i % 26)));
             client->publish("room/1", sent.back(), 1);
         }
-        ASSERT_TRUE(wait([&] { return client->received.size() == sent.size(); })) << url;
+        ASSERT_TRUE(wait([&] { return client->received.size() == sent.size(); }))
+            << url << ": " << client->received.size() << " of " << sent.size() << ", dropped "
+            << counter("muster_gateway_drops_total") << ", ended " << client->ended;
         for (std::size_t i = 0; i < sent.size(); ++i) {
             EXPECT_TRUE(client->received[i].payload == sent[i]) << url << " " << i;
         }
@@ -252,10 +254,10 @@ TEST_F(Transports, handshakes_that_fail_are_counted_by_reason) {
     const auto expired = begin({.id = "c"}, {.tls = tls(authority.issue({"c", "", true}))});
     const auto plain = begin({.id = "d"}, {});
     ASSERT_TRUE(wait([&] { return unknown->ended && bare->ended && expired->ended && plain->ended; }));
-    EXPECT_EQ(failures("tls_certificate_untrusted"), 1);
-    EXPECT_EQ(failures("tls_certificate_missing"), 1);
-    EXPECT_EQ(failures("tls_certificate_expired"), 1);
-    EXPECT_EQ(failures("tls_not_tls"), 1);
+    for (const std::string reason :
+         {"tls_certificate_untrusted", "tls_certificate_missing", "tls_certificate_expired", "tls_not_tls"}) {
+        EXPECT_TRUE(wait([&] { return failures(reason) == 1; })) << reason;
+    }
     EXPECT_TRUE(events().empty() || story_of("a").empty());
 }
 
@@ -290,7 +292,7 @@ TEST_F(Transports, a_revoked_certificates_live_session_is_closed_and_does_not_co
     const auto again = begin({.id = "bad"}, {.tls = context, .session = session});
     ASSERT_TRUE(wait([&] { return again->ended; }));
     EXPECT_FALSE(again->connected);
-    EXPECT_EQ(failures("tls_certificate_revoked"), 1);
+    EXPECT_TRUE(wait([&] { return failures("tls_certificate_revoked") == 1; }));
 }
 
 TEST_F(Transports, new_certificates_are_taken_up_without_a_restart_and_bad_ones_are_not) {
@@ -324,11 +326,15 @@ TEST_F(Transports, handshakes_wait_for_their_turn_while_those_who_are_on_are_ser
         storm.push_back(begin({.id = "x"}, {.tls = context}));
     }
     ASSERT_TRUE(wait([&] { return counter("muster_gateway_tls_handshakes_waiting") > 0; }));
-    EXPECT_LE(counter("muster_gateway_tls_handshakes_waiting"), 5 + 1);
+    EXPECT_LE(counter("muster_gateway_tls_handshakes_waiting"), 5);
     served->publish("telemetry/served", R"({"a":1})", 1);
     EXPECT_TRUE(wait([&] { return served->acknowledged.size() == 1; }));
     EXPECT_LT(counter("muster_gateway_tls_handshakes_begun_total"), 41) << "it was served before the storm was over";
-    EXPECT_TRUE(wait([&] { return counter("muster_gateway_tls_handshakes_full_total") == 41; }));
+    EXPECT_TRUE(wait([&] {
+        return counter("muster_gateway_tls_handshakes_full_total") + counter("muster_gateway_accepts_refused_total") ==
+               41;
+    }));
+    EXPECT_GT(counter("muster_gateway_tls_handshakes_full_total"), 5);
     EXPECT_GT(counter("muster_gateway_tls_handshakes_deferred_total"), 0);
     EXPECT_EQ(counter("muster_gateway_tls_handshakes_waiting"), 0);
 }

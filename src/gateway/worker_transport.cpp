@@ -27,6 +27,11 @@ bool Worker::may_read_transport(Connection& connection) {
         begin_handshake(connection);
         return true;
     }
+    if (handshakes_.waiting() >= context_.options.limits.handshakes_waiting_max) {
+        tally_.accepts_refused.add();  // it was accepted before the line was full
+        connection.end_later(Cause::throttled);
+        return false;
+    }
     transport.is_in_line = true;
     handshakes_.wait_in_line(connection.ref());
     tally_.handshakes_deferred.add();

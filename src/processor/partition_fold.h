@@ -15,13 +15,13 @@
 #include "contract/fleet_policy.h"
 #include "contract/region_counts.h"
 #include "contract/status_document.h"
+#include "contract/telemetry_json.h"
 #include "processor/device_states.h"
 #include "processor/event_record.h"
 #include "processor/fold_output.h"
 #include "processor/gateway_clocks.h"
 #include "processor/region_table.h"
 #include "processor/string_table.h"
-#include "processor/telemetry_json.h"
 
 namespace muster {
 

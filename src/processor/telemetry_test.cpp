@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "contract/telemetry_json.h"
 #include "processor/fold_scenario.h"
-#include "processor/telemetry_json.h"
 
 namespace muster {
 namespace {

@@ -208,6 +208,23 @@ class Alerting(harness.Scenario):
         self.assertIn('"action":"rule.put"', audit)
         self.assertIn('"action":"rule.delete"', audit)
 
+    def test_rules_are_tested_on_the_recorded_presence_before_they_page_anyone(self):
+        server = self.serve()
+        self.connect_devices(server)
+        self.break_devices()
+        harness.wait_until(lambda: server.get("/api/v1/fleet")["counts"]["offline"] == DEVICES, "the devices to be offline")
+        rules = self.folder / "rules.toml"
+        rules.write_text('[[rule]]\nname = "eager"\nfor_s = 1\n[[rule]]\nname = "patient"\nfor_s = 3600\n')
+
+        def tested():
+            done = subprocess.run([harness.MUSTER, "rules", "test", "--since", "1h", "--data-dir", str(server.data_dir),
+                                   str(rules)], capture_output=True, text=True, timeout=60)
+            self.assertEqual(0, done.returncode, done.stderr)
+            return done.stdout if "rule eager: 1 incidents" in done.stdout else None
+        out = harness.wait_until(tested, "the eager rule to have something to tell")
+        self.assertIn("rule patient: 0 incidents", out)
+        self.assertIn(f"at most {DEVICES} devices", out)
+
     def test_a_rules_file_that_cannot_be_read_stops_the_start_with_its_reason(self):
         rules = self.folder / "rules.toml"
         rules.write_text('[[rule]]\nname = "x"\nrais = 0.2\n')

@@ -1,4 +1,4 @@
-#include "processor/telemetry_json.h"
+#include "contract/telemetry_json.h"
 
 #include <algorithm>
 #include <cmath>
