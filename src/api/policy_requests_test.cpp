@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "api/api_fixture.h"
+#include "contract/fleet_policy.h"
 
 namespace muster {
 namespace {

@@ -166,10 +166,10 @@ void RuleBook::send_waiting() {
 
 void RuleBook::send(Change change) {
     const std::uint64_t token = next_token_++;
-    const std::string value = change.rule ? to_json(*change.rule) : std::string();
+    const Change& pending = pending_.emplace(token, std::move(change)).first->second;
+    const std::string value = pending.rule ? to_json(*pending.rule) : std::string();
     const ProducerRecord record{
-        .key = change.name, .value = value, .headers = {}, .time = clock_.now(), .tombstone = !change.rule};
-    const auto [place, is_new] = pending_.emplace(token, std::move(change));
+        .key = pending.name, .value = value, .headers = {}, .time = clock_.now(), .tombstone = !pending.rule};
     if (const auto sent = producer_->send(topic_, record, token); !sent) {
         on_delivery({token, false, sent.error().code});
     }

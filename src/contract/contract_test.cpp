@@ -58,7 +58,7 @@ TEST(EventHeader, what_was_encoded_is_decoded) {
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         EXPECT_FALSE(decode_event_header(std::string_view(bytes).substr(0, size))) << size;
     }
-    bytes[1] = 9;
+    bytes[1] = 15;
     EXPECT_FALSE(decode_event_header(bytes)) << "an unknown kind is refused";
 }
 
@@ -138,7 +138,15 @@ TEST(RegionCounts, sleeping_and_maintenance_count_neither_way) {
     EXPECT_EQ(contribution_of(document).offline, 1);
     document.overlays = static_cast<Overlays>(Overlay::maintenance);
     EXPECT_EQ(contribution_of(document).countable, 0);
+}
+
+TEST(RegionCounts, a_flapping_device_counts_as_what_its_last_stable_minute_was) {
+    StatusDocument document;
+    document.state = PresenceState::offline;
     document.overlays = static_cast<Overlays>(Overlay::flapping);
+    EXPECT_EQ(contribution_of(document).countable, 1);
+    EXPECT_EQ(contribution_of(document).countable_offline, 0);
+    document.evidence.steady_offline = true;
     EXPECT_EQ(contribution_of(document).countable_offline, 1);
 }
 
