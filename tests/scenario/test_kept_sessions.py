@@ -11,7 +11,7 @@ import paho.mqtt.client as mqtt
 import harness
 
 PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 3, 4, 5, 6, 7, 9
-ROUNDS = 8
+ROUNDS = 6  # 900 messages at most: within the 1,000 that a session queues, over which the newest are dropped
 BURST = 150
 
 
