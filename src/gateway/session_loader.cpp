@@ -17,7 +17,7 @@ SessionLoader::SessionLoader(GatewayContext& context, const TimeBase& time, Metr
     : context_(context), time_(time), metrics_(metrics) {}
 
 Result<void> SessionLoader::load() {
-    const auto loaded =
+    auto loaded =
         context_.sessions.load(context_.options.name, [this](StoredSession&& stored) { restore(std::move(stored)); });
     if (!loaded) {
         return loaded;

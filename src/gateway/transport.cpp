@@ -75,7 +75,7 @@ Result<std::size_t> Transport::read_proxy_header(const net::TcpSocket& socket) {
     MUSTER_ASSERT(wanted && *wanted > header.size());
     const std::size_t before = header.size();
     header.resize(*wanted);
-    const Result<std::size_t> got = socket.read(std::span(header).subspan(before));
+    Result<std::size_t> got = socket.read(std::span(header).subspan(before));
     header.resize(before + (got ? *got : 0));
     if (!got) {
         return got;
@@ -106,7 +106,7 @@ Result<std::size_t> Transport::read_below(const net::TcpSocket& socket, std::spa
     }
     MUSTER_ASSERT(tls_ != nullptr);  // begin_handshake() comes first
     const bool was_established = tls_->is_established();
-    const Result<std::size_t> got = tls_->read(into);
+    Result<std::size_t> got = tls_->read(into);
     if (!was_established && tls_->is_established()) {
         if (const Result<void> met = meet_client(); !met) {
             return tl::unexpected(met.error());

@@ -222,7 +222,10 @@ Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t
     std::uint64_t looked_at = 0;
     bool wanted = true;
     const auto ask = [&] {
-        wanted = wanted && (++looked_at % chunks_between_questions != 0 || go_on(looked_at));
+        ++looked_at;
+        if (wanted && looked_at % chunks_between_questions == 0) {
+            wanted = go_on(looked_at);
+        }
         return wanted;
     };
     SampleTable table;

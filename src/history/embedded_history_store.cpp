@@ -101,7 +101,7 @@ Result<void> EmbeddedHistoryStore::after_open() {
 Result<void> EmbeddedHistoryStore::restore_tails() {
     std::size_t hours_lost = 0;
     std::size_t segments_lost = 0;
-    const auto read = for_each_segment(*database_, families_->tail(),
+    auto read = for_each_segment(*database_, families_->tail(),
                                        [&](std::size_t number, std::uint64_t segment, std::string_view bytes) {
                                            if (number >= lanes) {
                                                return;
