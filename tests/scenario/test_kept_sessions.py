@@ -12,7 +12,8 @@ import harness
 
 PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 3, 4, 5, 6, 7, 9
 ROUNDS = 8
-BURST = 150
+QUEUED_MAX = 1000  # what waits for a session beyond it is a counted drop, acknowledged all the same (queued_messages_max)
+BURST = QUEUED_MAX // ROUNDS
 
 
 class Device:
@@ -155,7 +156,7 @@ class KeptSessions(harness.Scenario):
             if is_there:
                 reader.start()
             enough = dice.randrange(BURST // 3, BURST)
-            harness.wait_until(lambda: len(publisher.acknowledged()) >= enough, "acknowledgements")
+            harness.wait_until(lambda: len(publisher.acknowledged()) >= enough, "acknowledgements", interval=0.001)
             server.kill()
             if is_there:
                 reader.join()
@@ -187,7 +188,11 @@ class KeptSessions(harness.Scenario):
     @staticmethod
     def _read_all(device, wanted):
         while not (wanted <= set(device.delivered) and not device.seen):
-            packet = device.read_packet()
+            try:
+                packet = device.read_packet()
+            except TimeoutError:
+                missing = sorted(wanted - set(device.delivered))
+                raise AssertionError(f"acknowledged and never came: {missing}; unfinished: {device.seen}") from None
             if packet is None:
                 raise AssertionError("the server closed the connection")
             device.handle(packet, finishes=True)
