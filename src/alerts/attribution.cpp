@@ -209,6 +209,7 @@ std::vector<Incident::SharedAttribute> shared_by(const Cohorts& cohorts, const C
     });
     found.resize(std::min(found.size(), shared_max));
     std::vector<Incident::SharedAttribute> out;
+    out.reserve(found.size());
     for (Found& each : found) {
         out.push_back(std::move(each.shared));
     }

@@ -154,6 +154,7 @@ std::vector<std::string> RegionRule::causes() {
         }
     }
     std::vector<std::string> result;
+    result.reserve(tops.size());
     for (const std::string_view top : tops) {
         result.push_back(deepest_explanation(top));
     }

@@ -11,12 +11,11 @@ void ReportClock::on_report(std::int32_t partition, Timestamp time) {
         reporter.at_ms += std::clamp<std::int64_t>((time - reporter.reported).count(), 0, report_step_ms_max);
         reporter.reported = time;
     }
-    const std::int64_t before = elapsed_ms_;
     elapsed_ms_ = std::max(elapsed_ms_, reporter.at_ms);
     if (elapsed_ms_ - reporter.at_ms > report_step_ms_max) {
         reporter.at_ms = elapsed_ms_;  // it was away; from here on it runs along
     }
-    time_ = std::max(time_ + Millis(elapsed_ms_ - before), time);
+    time_ = std::max(time_, time);
 }
 
 }  // namespace muster

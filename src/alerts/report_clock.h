@@ -18,7 +18,7 @@ class ReportClock final {
 
     /// For durations: only grows.
     [[nodiscard]] std::int64_t elapsed_ms() const { return elapsed_ms_; }
-    /// For what is shown: goes on at least as fast as elapsed time, never back.
+    /// For what is shown and sent: the newest that was reported, so never in a receiver's future, and never back.
     [[nodiscard]] Timestamp time() const { return time_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include <curl/curl.h>
+#include <fmt/format.h>
 
 #include "base/assert.h"
 
@@ -35,7 +36,7 @@ Result<unsigned> WebhookHttp::post(const NotificationPost& post) {
     curl_slist* list = curl_slist_append(nullptr, "Content-Type: application/json");
     list = curl_slist_append(list, "Expect:");  // no 100-continue round trip
     for (const auto& [name, value] : post.headers) {
-        list = curl_slist_append(list, (name + ": " + value).c_str());
+        list = curl_slist_append(list, fmt::format("{}: {}", name, value).c_str());
     }
     const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(list, &curl_slist_free_all);
     curl_easy_reset(curl_);

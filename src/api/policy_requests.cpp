@@ -200,9 +200,10 @@ void PolicyRequests::delete_model(const ApiRequest& request, Respond respond) {
 void PolicyRequests::add_routes(std::vector<Route>& routes) {
     const auto add = [&](std::string_view method, std::string_view pattern,
                          void (PolicyRequests::*member)(const ApiRequest&, Respond)) {
-        routes.push_back({method, pattern, Role::fleet_operator, [this, member](ApiRequest request, Respond respond) {
-                              (this->*member)(request, std::move(respond));
-                          }});
+        routes.push_back(
+            {method, pattern, Role::fleet_operator, [this, member](const ApiRequest& request, Respond respond) {
+                 (this->*member)(request, std::move(respond));
+             }});
     };
     routes.push_back({"GET", "/api/v1/models", Role::viewer,
                       answer_with([this](const ApiRequest& request) { return get_policy(request); })});

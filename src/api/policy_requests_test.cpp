@@ -14,7 +14,7 @@ struct PolicyRequestsTest : ApiFixture {
     [[nodiscard]] std::string window(const std::string& id, int from_s, int to_s) const {
         const std::int64_t now = to_epoch_ms(clock.now());
         return fmt::format(R"({{"id":"{}","query":{{"region":"in/ka","devices":["d-2","d-1"]}},"from":{},"to":{}}})",
-                           id, now + from_s * 1000, now + to_s * 1000);
+                           id, now + std::int64_t{from_s} * 1000, now + std::int64_t{to_s} * 1000);
     }
     ClientReply plan(const std::string& body) { return send("POST", "/api/v1/maintenance", fleet_operator, body); }
     [[nodiscard]] boost::json::array windows() {

@@ -65,24 +65,40 @@ Result<StatusDocument> document_of(const boost::json::object& row, std::string_v
     return document;
 }
 
+/// The whole of an answer that is one JSON object.
+Result<boost::json::object> object_of(const ApiClient& client, const std::string& path, const ApiClient::Query& query) {
+    std::string body;
+    return client
+        .get(path, query,
+             [&](std::string_view bytes) -> Result<void> {
+                 body.append(bytes);
+                 return body.size() > answer_bytes_max ? fail(ErrorCode::too_large, "the server's page is too long")
+                                                       : Result<void>();
+             })
+        .and_then([&] { return json::parse_object(body); });
+}
+
+/// `from`, or where the presence history begins when that is later.
+Result<Timestamp> beginning_of(const ApiClient& client, Timestamp from, Timestamp to) {
+    return object_of(client, "/api/v1/fleet", {{"at", fmt::format("{}", to_epoch_ms(to))}})
+        .and_then([&](const boost::json::object& fleet) -> Result<Timestamp> {
+            std::int64_t known_from = 0;
+            if (auto read = json::read(fleet, "history_from", known_from); !read) {
+                return tl::unexpected(read.error());
+            }
+            return std::max(from, from_epoch_ms(known_from));
+        });
+}
+
 /// How every device was at `from`, page by page.
 Result<void> read_beginning(const ApiClient& client, Timestamp from, RuleReplay& replay) {
     std::string cursor;
     do {
-        std::string body;
         ApiClient::Query query{{"at", fmt::format("{}", to_epoch_ms(from))}, {"limit", "500"}};
         if (!cursor.empty()) {
             query.emplace_back("cursor", cursor);
         }
-        auto page = client
-                        .get("/api/v1/devices", query,
-                             [&](std::string_view bytes) -> Result<void> {
-                                 body.append(bytes);
-                                 return body.size() > answer_bytes_max
-                                            ? fail(ErrorCode::too_large, "the server's page is too long")
-                                            : Result<void>();
-                             })
-                        .and_then([&] { return json::parse_object(body); });
+        const auto page = object_of(client, "/api/v1/devices", query);
         if (!page) {
             return tl::unexpected(page.error());
         }
@@ -130,7 +146,7 @@ std::string date_of(Timestamp time) {
     return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
 }
 
-void print(const std::vector<AlertRule>& rules, const std::vector<Incident>& incidents, const std::string& since) {
+void print(const std::vector<AlertRule>& rules, const std::vector<Incident>& incidents, const std::string& tested) {
     std::map<std::string, int> counts;
     for (const Incident& incident : incidents) {
         ++counts[incident.rule];
@@ -143,7 +159,7 @@ void print(const std::vector<AlertRule>& rules, const std::vector<Incident>& inc
                    incident.members_peak, incident.share_peak * 100);
     }
     for (const AlertRule& rule : rules) {
-        fmt::print("rule {}: {} incidents in {}\n", rule.name, counts[rule.name], since);
+        fmt::print("rule {}: {} incidents {}\n", rule.name, counts[rule.name], tested);
     }
     if (const int by_cause = counts[std::string(CauseRule::name)]; by_cause > 0) {
         fmt::print("explained by a cause of their own, and no rule's: {}\n", by_cause);
@@ -162,15 +178,27 @@ int run_rules_test(const RulesTestOptions& options) {
         if (!length || !rules) {
             return tl::unexpected(!length ? length.error() : rules.error());
         }
-        const Timestamp from = to - *length;
+        const Timestamp asked = to - *length;
         auto replay = RuleReplay::of(*rules);
         const auto client = client_of(options.data_directory);
         if (!replay || !client) {
             return tl::unexpected(!replay ? replay.error() : client.error());
         }
-        return read_beginning(*client, from, *replay)
-            .and_then([&] { return read_changes(*client, from, *replay); })
-            .map([&] { print(*rules, replay->run(from, to), options.since); });
+        const auto from = beginning_of(*client, asked, to);
+        if (!from) {
+            return tl::unexpected(from.error());
+        }
+        return read_beginning(*client, *from, *replay)
+            .and_then([&] { return read_changes(*client, *from, *replay); })
+            .map([&] {
+                if (*from == asked) {
+                    return print(*rules, replay->run(asked, to), "in " + options.since);
+                }
+                const std::string since = date_of(*from);
+                fmt::print("tested from {} UTC on, not the whole {}: there the presence history begins\n", since,
+                           options.since);
+                print(*rules, replay->run(*from, to), "since " + since);
+            });
     }();
     if (!tested) {
         fmt::print(stderr, "muster rules test: {}\n", tested.error().message());

@@ -77,8 +77,10 @@ Result<void> CheckpointTopic::read_all(std::string_view topic, Partition partiti
     if (!consumer) {
         return tl::unexpected(consumer.error());
     }
+    // The first look waits for nothing: most topics are short or empty at a start.
+    Millis wait{0};
     do {
-        const auto polled = (*consumer)->poll(poll_wait, [&](const ConsumerRecord& record) {
+        const auto polled = (*consumer)->poll(wait, [&](const ConsumerRecord& record) {
             if (record.partition == partition) {
                 visit(record);
             }
@@ -86,6 +88,7 @@ Result<void> CheckpointTopic::read_all(std::string_view topic, Partition partiti
         if (!polled) {
             return tl::unexpected(polled.error());
         }
+        wait = poll_wait;
     } while (!(*consumer)->caught_up());
     return {};
 }

@@ -126,6 +126,17 @@ class Server:
                 return None
             raise
 
+    def is_ready(self):
+        try:
+            return self.get("/readyz")["ready"]
+        except ApiError as error:
+            if error.status != 503:
+                raise
+            return False
+
+    def wait_until_ready(self):
+        wait_until(self.is_ready, "the server to be ready")
+
     def wait_for(self, device_id, seconds=PATIENCE_S, **expected):
         """Polls the device until every expected member has its value; returns it."""
         def matches():

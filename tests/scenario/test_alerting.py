@@ -217,12 +217,14 @@ class Alerting(harness.Scenario):
         rules.write_text('[[rule]]\nname = "eager"\nfor_s = 1\n[[rule]]\nname = "patient"\nfor_s = 3600\n')
 
         def tested():
-            done = subprocess.run([harness.MUSTER, "rules", "test", "--since", "1h", "--data-dir", str(server.data_dir),
+            # Longer than the history of a new server: tested from where it begins.
+            done = subprocess.run([harness.MUSTER, "rules", "test", "--since", "7d", "--data-dir", str(server.data_dir),
                                    str(rules)], capture_output=True, text=True, timeout=60)
             self.assertEqual(0, done.returncode, done.stderr)
             return done.stdout if "rule eager: 1 incidents" in done.stdout else None
         out = harness.wait_until(tested, "the eager rule to have something to tell")
-        self.assertIn("rule patient: 0 incidents", out)
+        self.assertRegex(out, r"^tested from [-0-9]+ [:0-9]+ UTC on, not the whole 7d: there the presence history begins\n")
+        self.assertIn("rule patient: 0 incidents since ", out)
         self.assertIn(f"at most {DEVICES} devices", out)
 
     def test_a_rules_file_that_cannot_be_read_stops_the_start_with_its_reason(self):

@@ -40,7 +40,7 @@ class Drain(harness.Scenario):
             reason, properties = client.reasons[0]
             self.assertEqual(reason.value, 0x9C)
             self.assertEqual(properties.ServerReference, "other.example.com:8883")
-        server.wait_for("drained-0", state="unknown", cause="server_shutdown")
+        server.wait_for("drained-0", state="unknown", cause="server_shutdown")  # offline when its grace is over
         self.assertNotIn(("offline", "will"), server.transitions("drained-0"))
         refused = mqtt.Client(client_id="late", protocol=mqtt.MQTTv5)
         answers = []

@@ -98,6 +98,7 @@ class FleetAt(harness.Scenario):
         server.request("PUT", "/api/v1/devices/dies", {"region": "in/karnataka"})
         server.wait_for("dies", region="in/karnataka")
         alive_at = self.later()
+        harness.wait_until(lambda: time.time() * 1000 > alive_at + 1, "that moment to be over", interval=0.001)
         self.clients[1].kill()
         died = server.wait_for("dies", state="offline")
         now = server.get(f"/api/v1/fleet?at={self.later()}")

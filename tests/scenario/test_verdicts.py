@@ -54,14 +54,14 @@ class Verdicts(harness.Scenario):
         explanation = server.get("/api/v1/devices/m2/explain")
         text = {one["kind"]: one["text"] for one in explanation["evidence"]}
         self.assertIn("new mast", text["maintenance"])
-        harness.wait_until(lambda: server.get("/readyz")["ready"], "the server to be ready")
+        server.wait_until_ready()
         server.request("DELETE", "/api/v1/maintenance/mast")
         server.wait_for("m1", overlays=[])
         server.wait_for("m2", overlays=[])
 
     def test_a_models_timeout_is_that_of_its_devices(self):
         server = self.serve()
-        harness.wait_until(lambda: server.get("/readyz")["ready"], "the server to be ready")
+        server.wait_until_ready()
         server.request("PUT", "/api/v1/models/quick", {"heartbeat_timeout_s": 5})
         device = self.client(server, "mosquitto_pub", "-i", "q1", "-t", "status/q1", "-l", "-k", "600",
                              stdin=subprocess.PIPE)
