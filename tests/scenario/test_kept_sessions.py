@@ -155,7 +155,7 @@ class KeptSessions(harness.Scenario):
             if is_there:
                 reader.start()
             enough = dice.randrange(BURST // 3, BURST)
-            harness.wait_until(lambda: len(publisher.acknowledged()) >= enough, "acknowledgements")
+            harness.wait_until(lambda: len(publisher.acknowledged()) >= enough, "acknowledgements", interval=0.001)
             server.kill()
             if is_there:
                 reader.join()
@@ -187,7 +187,11 @@ class KeptSessions(harness.Scenario):
     @staticmethod
     def _read_all(device, wanted):
         while not (wanted <= set(device.delivered) and not device.seen):
-            packet = device.read_packet()
+            try:
+                packet = device.read_packet()
+            except TimeoutError:
+                missing = sorted(wanted - set(device.delivered))
+                raise AssertionError(f"acknowledged and never came: {missing}; unfinished: {device.seen}") from None
             if packet is None:
                 raise AssertionError("the server closed the connection")
             device.handle(packet, finishes=True)

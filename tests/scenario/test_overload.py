@@ -11,7 +11,7 @@ import harness
 
 SLOW_SOCKETS = 2000
 RUBBISH_PER_S = 200
-PROBES = 60
+PROBES = 2000  # over two seconds: each slow socket sends meanwhile
 CONNECT = b"\x10\x16\0\4MQTT\4\2\0\0\0\x0aprobe-0000"
 
 
