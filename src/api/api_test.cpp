@@ -124,14 +124,14 @@ TEST_F(ApiTest, devices_are_filtered_and_paged_without_gaps) {
 
 TEST_F(ApiTest, a_bad_query_is_told_which_parameter_and_what_it_may_be) {
     start();
-    for (const auto& [query, words] :
-         std::map<std::string, std::string>{{"limit=0", "limit must be a whole number from 1 to 1000"},
-                                            {"state=gone", "state must be online, offline, unknown or never_seen"},
-                                            {"overlay=x", "overlay must be flapping, sleeping, maintenance or contested"},
-                                            {"region=UP/..", "region must be a path such as"},
-                                            {"cursor=xyz", "cursor must be the next_cursor of an earlier page"},
-                                            {"colour=red", "unknown query parameter: colour"},
-                                            {"q=%zz", "'%'"}}) {
+    for (const auto& [query, words] : std::map<std::string, std::string>{
+             {"limit=0", "limit must be a whole number from 1 to 1000"},
+             {"state=gone", "state must be online, offline, unknown or never_seen"},
+             {"overlay=x", "overlay must be flapping, sleeping, maintenance or contested"},
+             {"region=UP/..", "region must be a path such as"},
+             {"cursor=xyz", "cursor must be the next_cursor of an earlier page"},
+             {"colour=red", "unknown query parameter: colour"},
+             {"q=%zz", "'%'"}}) {
         const auto reply = client->get("/api/v1/devices?" + query, viewer);
         EXPECT_EQ(reply.status, 400U) << query;
         EXPECT_THAT(reply.body, HasSubstr(words));

@@ -102,15 +102,15 @@ Result<void> EmbeddedHistoryStore::restore_tails() {
     std::size_t hours_lost = 0;
     std::size_t segments_lost = 0;
     auto read = for_each_segment(*database_, families_->tail(),
-                                       [&](std::size_t number, std::uint64_t segment, std::string_view bytes) {
-                                           if (number >= lanes) {
-                                               return;
-                                           }
-                                           OpenLane& lane = (*lanes_)[number];
-                                           lane.first_segment = lane.next_segment == 0 ? segment : lane.first_segment;
-                                           lane.next_segment = segment + 1;
-                                           segments_lost += lane.restore(bytes) ? 0U : 1U;
-                                       });
+                                 [&](std::size_t number, std::uint64_t segment, std::string_view bytes) {
+                                     if (number >= lanes) {
+                                         return;
+                                     }
+                                     OpenLane& lane = (*lanes_)[number];
+                                     lane.first_segment = lane.next_segment == 0 ? segment : lane.first_segment;
+                                     lane.next_segment = segment + 1;
+                                     segments_lost += lane.restore(bytes) ? 0U : 1U;
+                                 });
     if (!read) {
         return read;
     }
