@@ -1,6 +1,7 @@
 #include "canary/canary_ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace muster {
 namespace {
