@@ -1,5 +1,6 @@
 // The presence history of a large fleet: append, the baselines of its days, and the fleet at random times.
 //   muster_presence_history_bench [devices] [days]
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
