@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/cluster_commands.h"
 #include "app/option_groups.h"
 #include "contract/drain_order.h"
 #include "simulator/scenario.h"
@@ -174,10 +175,8 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
     add_common(verifying, verify.data_directory, verify.quiet);
 }
 
-void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
-    CLI::App* gateway = app.add_subcommand("gateway", "Look after the gateways of a running Muster");
-    gateway->require_subcommand(1);
-    CLI::App* drain = gateway->add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
+void add_gateway_drain(CLI::App& gateway, GatewayDrainOptions& options) {
+    CLI::App* drain = gateway.add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
     drain->footer(
         "Examples:\n  muster gateway drain --rate 200 --server-reference mqtt2.example.com:8883\n"
         "  muster gateway drain --undo\n"
@@ -248,7 +247,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
         ->envname("MUSTER_CONFIG");
     app.allow_config_extras(CLI::config_extras_mode::error);
     app.require_subcommand(1);
-    app.footer("Start here:  muster serve --simulate 1000\nEach command has its own --help.");
+    app.footer(
+        "Start here:  muster serve --simulate 1000\nEach command has its own --help; gateway, processor, shadow, "
+        "alerts and api run one role each, in a cluster.");
 
     ServeOptions serve;
     SimulateOptions simulate;
@@ -261,7 +262,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
     add_rules(app, rules_test);
-    add_gateway(app, gateway_drain);
+    ClusterCommands cluster;
+    add_gateway_drain(*add_cluster_commands(app, cluster), gateway_drain);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -270,6 +272,14 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("serve")) {
         return {serve, 0};
+    }
+    const auto role = cluster_command(app, cluster);
+    if (!role) {
+        fmt::print(stderr, "{}\n", role.error().message());
+        return {std::nullopt, 1};
+    }
+    if (*role) {
+        return {std::visit([](const auto& options) { return Command(options); }, **role), 0};
     }
     if (app.got_subcommand("gateway")) {
         return {gateway_drain, 0};
