@@ -109,7 +109,11 @@ void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts)
         "Examples:\n  muster simulator --devices 20000 --duration 300\n"
         "  muster simulator --outage in/karnataka@60+120:60% --outage ng/lagos@90+30 --truth-file truth.jsonl\n"
         "Shares are written 2% or 0.02, times 90, 90s, 2m or 1h.");
-    command->add_option("--broker", simulator.broker, "Address and port of the MQTT broker")
+    command
+        ->add_option(
+            "--broker", simulator.broker,
+            "Address and port of the MQTT broker; several with commas: devices are spread over them, and go to "
+            "the next when theirs fails")
         ->envname("MUSTER_BROKER")
         ->capture_default_str();
     command->add_option("--devices", scenario.devices, "How many devices")
