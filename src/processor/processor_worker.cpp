@@ -22,7 +22,10 @@ std::uint64_t bytes_of(const ConsumerRecord& record) {
 }  // namespace
 
 ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
-    : options_(options), places_(places), checkpoint_topic_(places.bus) {}
+    : options_(options),
+      places_(places),
+      checkpoint_topic_(places.bus),
+      losses_refilled_(places.status.losses()) {}
 
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
@@ -129,6 +132,7 @@ bool ProcessorWorker::hand_to_stores() {
     if (!repeat("write the status", [this] { return places_.status.apply(out_.documents, out_.touches); })) {
         return false;
     }
+    refill_lost_status();
     places_.metrics.observe_detections(out_, places_.clock.now());
     return true;
 }
@@ -361,14 +365,15 @@ bool ProcessorWorker::restore_from_bus(Partition partition, Assigned& assigned) 
     return false;
 }
 
-/// A status store that has never heard of a device that the fold knows is new: what it is to hold is on muster.status.
-/// What it holds already, or will be told again, has the same offsets and changes nothing.
+/// A status store that has never heard of a device that the fold knows is new, and one that has had losses may be
+/// without any part: what it is to hold is on muster.status. What it holds already, or will be told again, has the same
+/// offsets and changes nothing.
 void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fold) {
     if (options_.only_stores || fold.devices() == 0) {
         return;
     }
     const auto known = places_.status.get(fold.first_device());
-    if (!known || *known) {
+    if (places_.status.losses() == 0 && (!known || *known)) {
         return;
     }
     std::vector<StatusDocument> documents;
@@ -395,6 +400,21 @@ void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fo
     (void)apply();
     if (!read) {
         complain("read muster.status", read.error());
+    }
+}
+
+void ProcessorWorker::refill_lost_status() {
+    const std::uint64_t losses = places_.status.losses();
+    if (losses == losses_refilled_) {
+        return;
+    }
+    losses_refilled_ = losses;
+    // What was said before the loss must be on the bus before it is read from there.
+    if (auto drained = producer_->drain(drain_timeout); !drained) {
+        complain("wait for the bus", drained.error());
+    }
+    for (const auto& [partition, assigned] : partitions_) {
+        refill_status(partition, *assigned.fold);
     }
 }
 
