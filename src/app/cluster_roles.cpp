@@ -33,11 +33,20 @@ Result<std::unique_ptr<RunningRole>> started(Arguments&&... arguments) {
     return std::unique_ptr<RunningRole>(std::move(role));
 }
 
-Result<std::unique_ptr<RedisStatusStore>> open_status(ClusterProcess& process, bool is_writer) {
-    RedisStatusStoreOptions redis;
-    redis.address = process.options().redis;
-    redis.is_writer = is_writer;
-    return RedisStatusStore::open(std::move(redis), process.metrics());
+/// Of a URL, or of host:port alone.
+Result<RedisOptions> redis_options(const std::string& text) {
+    return parse_redis_url(text.find("://") == std::string::npos ? "redis://" + text : text);
+}
+
+Result<std::unique_ptr<RedisStatusStore>> open_status(ClusterProcess& process) {
+    auto redis = redis_options(process.options().redis);
+    if (!redis) {
+        return tl::unexpected(redis.error());
+    }
+    RedisStatusStoreOptions options;
+    options.redis = std::move(*redis);
+    options.writer = process.options().name;
+    return RedisStatusStore::open(std::move(options), process.metrics());
 }
 
 Result<Tokens> read_tokens(const std::string& path) {
@@ -75,14 +84,21 @@ class GatewayRole final : public RunningRole {
             return user == "operator" && identity && identity->role >= Role::fleet_operator;
         };
         gateway->relay_messages = true;
-        RedisSessionStoreOptions redis;
-        redis.address = process_.options().redis;
-        return naming("--redis", keep(RedisSessionStore::open(std::move(redis), process_.metrics()), sessions_))
-            .and_then([&] {
-                return naming(options_.gateway.listen.empty() ? "--mqtt-listen" : "--mqtt-listen or --listen",
-                              keep(Gateway::start(std::move(*gateway), process_.bus(), *sessions_, process_.metrics()),
-                                   gateway_));
-            });
+        return naming("--redis", open_sessions()).and_then([&] {
+            return naming(
+                options_.gateway.listen.empty() ? "--mqtt-listen" : "--mqtt-listen or --listen",
+                keep(Gateway::start(std::move(*gateway), process_.bus(), *sessions_, process_.metrics()), gateway_));
+        });
+    }
+
+    Result<void> open_sessions() {
+        auto redis = redis_options(process_.options().redis);
+        if (!redis) {
+            return tl::unexpected(redis.error());
+        }
+        RedisSessionStoreOptions options;
+        options.redis = std::move(*redis);
+        return keep(RedisSessionStore::open(std::move(options), process_.metrics()), sessions_);
     }
 
     void fill(ProcessReport& report) override {
@@ -122,7 +138,7 @@ class ProcessorRole final : public RunningRole {
         ProcessorOptions options = processor_options(options_, process_.path("processor"));
         options.name = process_.options().name;
         options.is_alone = false;
-        return naming("--redis", keep(open_status(process_, true), status_)).and_then([&] {
+        return naming("--redis", keep(open_status(process_), status_)).and_then([&] {
             return keep(Processor::start(std::move(options), process_.bus(), *status_, history_, process_.clock(),
                                          process_.metrics()),
                         processor_);
@@ -206,7 +222,7 @@ class ApiRole final : public RunningRole {
     ApiRole(ClusterProcess& process, ApiProcessOptions options) : process_(process), options_(std::move(options)) {}
 
     Result<void> start() {
-        return naming("--redis", keep(open_status(process_, false), status_))
+        return naming("--redis", keep(open_status(process_), status_))
             .and_then([this] { return open_history(); })
             .and_then([this] { return keep(EmbeddedDocumentStore::open(process_.path("documents")), documents_); })
             .and_then([this] {

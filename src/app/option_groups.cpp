@@ -194,7 +194,10 @@ void add_cluster_options(CLI::App& command, ClusterOptions& options, std::string
 }
 
 void add_redis_option(CLI::App& command, ClusterOptions& options) {
-    command.add_option("--redis", options.redis, "Redis, host:port: status of the devices, kept sessions")
+    command
+        .add_option(
+            "--redis", options.redis,
+            "Redis, host:port or redis://user:password@host:port/database: status of the devices, kept sessions")
         ->envname("MUSTER_REDIS")
         ->group("Cluster");
 }
