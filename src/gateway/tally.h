@@ -62,6 +62,8 @@ struct Tally {
     Count subscriptions_refused;
     Count connect_timeouts;
     Count sessions_expired;
+    Count sessions_taken_over;   ///< from other gateways
+    Count sessions_handed_over;  ///< to them
     Count wills_cancelled;      ///< delayed, and the client came back in time
     Count handshakes;           ///< TLS handshakes begun
     Count handshakes_resumed;   ///< ended, with a ticket of an earlier one

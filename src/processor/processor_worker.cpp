@@ -111,6 +111,7 @@ bool ProcessorWorker::end_batch() {
     bytes_.fetch_add(batch_bytes_, std::memory_order_relaxed);
     batch_bytes_ = 0;
     out_.clear();
+    refill_lost_status();  // from the bus, which has this batch too
     return true;
 }
 
@@ -132,7 +133,6 @@ bool ProcessorWorker::hand_to_stores() {
     if (!repeat("write the status", [this] { return places_.status.apply(out_.documents, out_.touches); })) {
         return false;
     }
-    refill_lost_status();
     places_.metrics.observe_detections(out_, places_.clock.now());
     return true;
 }
@@ -393,7 +393,6 @@ void ProcessorWorker::refill_lost_status() {
         return;
     }
     losses_refilled_ = losses;
-    // What was said before the loss must be on the bus before it is read from there.
     if (auto drained = producer_->drain(drain_timeout); !drained) {
         complain("wait for the bus", drained.error());
     }
