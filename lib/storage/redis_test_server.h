@@ -18,11 +18,12 @@
 
 namespace muster {
 
-/// Debian's redis-server on a free loopback port with a directory of its own, for tests and benchmarks. Every write is
-/// appended to its file at once, so that kill() loses nothing; restart() finds it again, restart_empty() does not.
+/// Debian's redis-server on a free loopback port with a directory of its own, for tests and benchmarks. Unless told
+/// otherwise every write is in its file at once, so that kill() loses nothing; restart() finds it again, restart_empty()
+/// does not. It ends with the thread that started it.
 class RedisTestServer final {
  public:
-    RedisTestServer() {
+    explicit RedisTestServer(std::string appendfsync = "always") : appendfsync_(std::move(appendfsync)) {
         for (int attempt = 0; attempt < attempts_max && pid_ < 0; ++attempt) {
             options_.port = free_port();
             start();
@@ -76,7 +77,7 @@ class RedisTestServer final {
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it never outlives the test
             ::execlp("redis-server", "redis-server", "--port", port.c_str(), "--bind", "127.0.0.1", "--dir",
-                     directory_.path().c_str(), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+                     directory_.path().c_str(), "--save", "", "--appendonly", "yes", "--appendfsync", appendfsync_.c_str(),
                      "--logfile", "redis.log", "--daemonize", "no", nullptr);
             ::_exit(127);
         }
@@ -92,6 +93,7 @@ class RedisTestServer final {
         pid_ = -1;
     }
 
+    const std::string appendfsync_;
     ScratchDirectory directory_;
     RedisOptions options_;
     pid_t pid_ = -1;

@@ -77,16 +77,16 @@ class TakeOver : public GatewayFixture, public ::testing::WithParamInterface<Sha
         }
         return payloads;
     }
-    std::size_t stored_at(const std::string& gateway) {
+    std::size_t stored_at(const std::string& name) {
         std::size_t sessions = 0;
-        EXPECT_TRUE(shared_->store().load(gateway, [&](StoredSession&&) { ++sessions; }));
+        EXPECT_TRUE(shared_->store().load(name, [&](StoredSession&&) { ++sessions; }));
         return sessions;
     }
 
-    std::size_t waiting_at(const std::string& gateway) {
+    std::size_t waiting_at(const std::string& name) {
         std::size_t messages = 0;
         EXPECT_TRUE(
-            shared_->store().load(gateway, [&](StoredSession&& session) { messages += session.messages.size(); }));
+            shared_->store().load(name, [&](StoredSession&& session) { messages += session.messages.size(); }));
         return messages;
     }
 
