@@ -1,7 +1,5 @@
 // What the status and the sessions cost in Redis: a server of its own on loopback, one writer, one reader.
 // Usage: muster_redis_bench [devices] [everysec|always|no]
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -11,6 +9,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "gateway/redis_session_store.h"
@@ -52,7 +52,8 @@ double redis_cpu_s(const RedisTestServer& server) {
 /// Wall time and CPU of both sides, for so many operations.
 class Measured final {
  public:
-    explicit Measured(const RedisTestServer& server) : server_(server), redis_(redis_cpu_s(server)), own_(own_cpu_s()) {}
+    explicit Measured(const RedisTestServer& server)
+        : server_(server), redis_(redis_cpu_s(server)), own_(own_cpu_s()) {}
     void print(const char* what, std::size_t operations) const {
         const double per = 1e6 / static_cast<double>(operations);
         std::printf("%-44s %7.2f us wall, %6.2f us CPU of Redis, %6.2f us CPU of ours\n", what,
@@ -68,8 +69,8 @@ class Measured final {
 
 void print_percentiles(const char* what, std::vector<double> us) {
     std::ranges::sort(us);
-    std::printf("%-44s p50 %.0f us, p99 %.0f us, max %.0f us (%zu)\n", what, us[us.size() / 2], us[us.size() * 99 / 100],
-                us.back(), us.size());
+    std::printf("%-44s p50 %.0f us, p99 %.0f us, max %.0f us (%zu)\n", what, us[us.size() / 2],
+                us[us.size() * 99 / 100], us.back(), us.size());
 }
 
 StatusDocument document(std::size_t device, std::int64_t offset) {
@@ -156,8 +157,8 @@ void bench_status(const RedisTestServer& server, std::size_t devices) {
     print_percentiles("all 931 regions", regions);
 
     std::atomic<std::int64_t> heard{0};
-    const auto watching = reader->watch([&](const StatusDocument& one) { heard.store(one.offset); },
-                                        [](const StatusTouch&) {});
+    const auto watching =
+        reader->watch([&](const StatusDocument& one) { heard.store(one.offset); }, [](const StatusTouch&) {});
     std::vector<double> changes;
     for (std::size_t i = 0; i < 2000; ++i) {
         const StatusDocument one = document(i % devices, ++offset);
@@ -203,8 +204,7 @@ void bench_sessions(const RedisTestServer& server) {
 
     std::vector<std::shared_ptr<void>> watches;
     for (const std::string name : {"gw-1", "gw-2"}) {
-        watches.push_back(
-            *store->watch(name, [&store, name](const LostSession& lost) { store->give_up(name, lost); }));
+        watches.push_back(*store->watch(name, [&store, name](const LostSession& lost) { store->give_up(name, lost); }));
     }
     std::vector<double> hops;
     for (int i = 0; i < 2000; ++i) {

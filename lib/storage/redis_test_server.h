@@ -1,16 +1,16 @@
 #pragma once
 
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <chrono>
-#include <string>
-#include <thread>
-#include <vector>
 
 #include "base/assert.h"
 #include "storage/redis_connection.h"
@@ -19,8 +19,8 @@
 namespace muster {
 
 /// Debian's redis-server on a free loopback port with a directory of its own, for tests and benchmarks. Unless told
-/// otherwise every write is in its file at once, so that kill() loses nothing; restart() finds it again, restart_empty()
-/// does not. It ends with the thread that started it.
+/// otherwise every write is in its file at once, so that kill() loses nothing; restart() finds it again,
+/// restart_empty() does not. It ends with the thread that started it.
 class RedisTestServer final {
  public:
     explicit RedisTestServer(std::string appendfsync = "always") : appendfsync_(std::move(appendfsync)) {
@@ -77,13 +77,14 @@ class RedisTestServer final {
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it never outlives the test
             ::execlp("redis-server", "redis-server", "--port", port.c_str(), "--bind", "127.0.0.1", "--dir",
-                     directory_.path().c_str(), "--save", "", "--appendonly", "yes", "--appendfsync", appendfsync_.c_str(),
-                     "--logfile", "redis.log", "--daemonize", "no", nullptr);
+                     directory_.path().c_str(), "--save", "", "--appendonly", "yes", "--appendfsync",
+                     appendfsync_.c_str(), "--logfile", "redis.log", "--daemonize", "no", nullptr);
             ::_exit(127);
         }
         const auto deadline = std::chrono::steady_clock::now() + start_time_max;
         while (std::chrono::steady_clock::now() < deadline && ::waitpid(pid_, nullptr, WNOHANG) == 0) {
-            if (const auto connection = RedisConnection::open(options_); connection && (*connection)->command({"PING"})) {
+            if (const auto connection = RedisConnection::open(options_);
+                connection && (*connection)->command({"PING"})) {
                 return;
             }
             std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -103,8 +103,9 @@ Result<void> EmbeddedSessionStore::look_for_gateways() {
             gateways_.emplace(name);
         }
     }
-    return rocks_result(names->status(), "cannot read the session store")
-        .and_then([&] { return rocks_result(rows->status(), "cannot read kept sessions"); });
+    return rocks_result(names->status(), "cannot read the session store").and_then([&] {
+        return rocks_result(rows->status(), "cannot read kept sessions");
+    });
 }
 
 Result<Incarnation> EmbeddedSessionStore::begin_incarnation(std::string_view gateway) {

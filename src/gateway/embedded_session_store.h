@@ -18,8 +18,8 @@ class RocksDatabase;
 
 /// The SessionStore port on RocksDB, for one process, in a database of its own. A claim writes nothing: an epoch is the
 /// store's start number and a counter, and the start number has grown durably before the first claim. Kept sessions are
-/// written by one thread, in groups. Where a second gateway is, or was under another name, a claim also asks it and takes
-/// over what it stored. Any thread.
+/// written by one thread, in groups. Where a second gateway is, or was under another name, a claim also asks it and
+/// takes over what it stored. Any thread.
 class EmbeddedSessionStore final : public SessionStore {
  public:
     /// `directory` is created when missing. invalid_argument: it cannot be used, or another process uses it. corrupt:
@@ -72,7 +72,7 @@ class EmbeddedSessionStore final : public SessionStore {
     std::uint64_t start_ = 0;   ///< under mutex_
     std::uint32_t claims_ = 0;  ///< of this start, under mutex_
 
-    std::mutex hand_over_mutex_;  ///< guards what follows; taken before mutex_
+    std::mutex hand_over_mutex_;                                ///< guards what follows; taken before mutex_
     std::map<std::string, std::shared_ptr<Watcher>> watchers_;  ///< by gateway
     std::set<std::string> gateways_;                            ///< that may have stored something and do not watch
     std::map<SessionAtGateway, HandOver> hand_overs_;

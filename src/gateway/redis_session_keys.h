@@ -16,7 +16,8 @@ namespace muster {
 //   muster:gateway:{G}          hash: e = the last incarnation
 //   muster:gateway:{G}:kept     set: the sessions of which G keeps something, and maybe some of which it does no more
 //   muster:gateway:{G}:alive    expires when G has died
-//   muster:gateway:{G}:notices  stream: t = "lost" or "given", s = session, e = epoch of the claim, g = the other gateway
+//   muster:gateway:{G}:notices  stream: t = "lost" or "given", s = session, e = epoch of the claim, g = the other
+//   gateway
 [[nodiscard]] std::string redis_session_key(std::string_view session);
 [[nodiscard]] std::string redis_kept_key(std::string_view session, std::string_view gateway);
 [[nodiscard]] std::string redis_gateway_key(std::string_view gateway);

@@ -17,11 +17,11 @@ constexpr std::string_view load_page_sessions = "500";  // as SSCAN's COUNT
 constexpr Millis refused_pause{100};
 
 RedisLink::Setup setup_of(const RedisSessionStoreOptions& options, std::string purpose) {
-    return {.options = options.redis,
-            .purpose = std::move(purpose),
-            .scripts = {std::string(redis_claim_script), std::string(redis_store_script),
-                        std::string(redis_take_script)},
-            .on_connected = {}};
+    return {
+        .options = options.redis,
+        .purpose = std::move(purpose),
+        .scripts = {std::string(redis_claim_script), std::string(redis_store_script), std::string(redis_take_script)},
+        .on_connected = {}};
 }
 
 bool is_erasure(SessionChange::Kind kind) {
@@ -44,8 +44,8 @@ void append_claim(RedisConnection& connection, const std::string& sha, const std
 
 void append_notice(RedisConnection& connection, std::string_view to, std::string_view type, std::string_view session,
                    SessionEpoch epoch, std::string_view from) {
-    connection.append({"XADD", redis_notices_key(to), "MAXLEN", "~", RedisSessionWatch::notices_max, "*", "t", type, "s",
-                       session, "e", std::to_string(epoch), "g", from});
+    connection.append({"XADD", redis_notices_key(to), "MAXLEN", "~", RedisSessionWatch::notices_max, "*", "t", type,
+                       "s", session, "e", std::to_string(epoch), "g", from});
 }
 
 StoredSession session_of(std::string_view key, const RedisValue& rows) {
@@ -485,8 +485,8 @@ Result<std::optional<StoredSession>> RedisSessionStore::take_over(RedisConnectio
     const std::string to = redis_kept_key(session, gateway);
     connection.append({"SADD", redis_kept_index_key(gateway), session});
     for (const std::string& holder : hand_over.holders) {
-        connection.append({"EVALSHA", link_.script(take_script), "3", claim_key, redis_kept_key(session, holder), to,
-                           holder});
+        connection.append(
+            {"EVALSHA", link_.script(take_script), "3", claim_key, redis_kept_key(session, holder), to, holder});
         connection.append({"SREM", redis_kept_index_key(holder), session});
     }
     Result<void> result = read_replies(connection, 1);

@@ -107,7 +107,8 @@ class RedisSessionStore final : public SessionStore {
     /// Takes over what others gave up, or did not in time.
     void finish_hand_overs(RedisConnection* connection);
     void finish(const SessionAtGateway& at, Result<SessionClaim> answer);
-    [[nodiscard]] Result<std::optional<StoredSession>> take_over(RedisConnection& connection, const HandOver& hand_over);
+    [[nodiscard]] Result<std::optional<StoredSession>> take_over(RedisConnection& connection,
+                                                                 const HandOver& hand_over);
     void send_batches(RedisConnection& connection);
     [[nodiscard]] Sent append(RedisConnection& connection, const Batch& batch);
     [[nodiscard]] Result<void> read_batch(RedisConnection& connection, const Batch& batch, const Sent& sent,

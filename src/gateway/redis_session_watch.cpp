@@ -109,8 +109,8 @@ void RedisSessionWatch::run() {
 }
 
 Result<void> RedisSessionWatch::read_notices(RedisConnection& connection) {
-    const auto reply = connection.command(
-        {"XREAD", "COUNT", notices_per_read, "BLOCK", block_ms, "STREAMS", notices_key_, place_});
+    const auto reply =
+        connection.command({"XREAD", "COUNT", notices_per_read, "BLOCK", block_ms, "STREAMS", notices_key_, place_});
     if (!reply) {
         return tl::unexpected(reply.error());
     }

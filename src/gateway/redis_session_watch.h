@@ -16,15 +16,15 @@ namespace muster {
 
 /// What one gateway tells another about a session.
 struct RedisSessionNotice {
-    std::string at;  ///< the gateway that is told
+    std::string at;         ///< the gateway that is told
     bool is_given = false;  ///< the other has given it up; else the other has claimed it
     std::string session;
     SessionEpoch epoch = 0;  ///< of the claim
     std::string other;
 };
 
-/// Says that a gateway is alive, and reads what the others tell it, by a thread and a connection of its own. What is told
-/// while Redis is away is not lost: it is a stream, of the last 10,000. Owned by the session store.
+/// Says that a gateway is alive, and reads what the others tell it, by a thread and a connection of its own. What is
+/// told while Redis is away is not lost: it is a stream, of the last 10,000. Owned by the session store.
 class RedisSessionWatch final {
  public:
     static constexpr std::string_view notices_max = "10000";
@@ -50,7 +50,7 @@ class RedisSessionWatch final {
     const std::string alive_key_;
     const std::string notices_key_;
     const std::function<void(RedisSessionNotice&&)> on_notice_;
-    RedisLink link_;  ///< of the thread, once it runs
+    RedisLink link_;     ///< of the thread, once it runs
     std::string place_;  ///< the id of the last notice read
     std::chrono::steady_clock::time_point said_alive_at_{};
 

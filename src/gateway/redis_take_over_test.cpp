@@ -12,8 +12,7 @@ class SharedRedisStore final : public SharedSessionStore {
  private:
     RedisTestServer server_;
     MetricRegistry metrics_;
-    std::unique_ptr<SessionStore> store_ =
-        std::move(*RedisSessionStore::open({.redis = server_.options()}, metrics_));
+    std::unique_ptr<SessionStore> store_ = std::move(*RedisSessionStore::open({.redis = server_.options()}, metrics_));
 };
 
 INSTANTIATE_TEST_SUITE_P(Redis, TakeOver, ::testing::Values([] { return std::make_unique<SharedRedisStore>(); }));

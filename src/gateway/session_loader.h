@@ -18,8 +18,8 @@ class SessionLoader final {
  public:
     SessionLoader(GatewayContext& context, const TimeBase& time, MetricRegistry& metrics);
 
-    /// One that this gateway has taken over with a claim of this epoch, into the table of the worker in whose thread this
-    /// is called.
+    /// One that this gateway has taken over with a claim of this epoch, into the table of the worker in whose thread
+    /// this is called.
     void take_over(StoredSession&& stored, SessionEpoch epoch);
     /// The store cannot be read: an error for the administrator. Everything else is counted.
     [[nodiscard]] Result<void> load();

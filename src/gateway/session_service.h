@@ -30,7 +30,8 @@ class SessionService final {
     void end(Session& session, Cause cause);
     /// Its client is away, for this long already: its delayed will and the end of the session are awaited.
     void stay_away(Session& session, Cause cause, Millis since);
-    /// Another gateway has claimed the session: it ends here, and leaves behind in the journal what it is to go on with.
+    /// Another gateway has claimed the session: it ends here, and leaves behind in the journal what it is to go on
+    /// with.
     void hand_over(std::string_view key, SessionEpoch epoch);
     /// Something of an away client is due.
     void on_away_timer(Session& session);

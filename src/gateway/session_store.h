@@ -77,9 +77,9 @@ class SessionStore {
     virtual void claim(std::string_view session, std::string_view gateway,
                        std::function<void(Result<SessionClaim>)> done) = 0;
     /// From here on `on_lost` is called with each session that another gateway claims and this one may hold; not before
-    /// its own claim of it is answered. From any thread: it must only copy and wake. The gateway ends the session, hands
-    /// what is left of it to store(), then calls give_up(). Before load(); dropping the handle stops the calls and gives
-    /// everything up.
+    /// its own claim of it is answered. From any thread: it must only copy and wake. The gateway ends the session,
+    /// hands what is left of it to store(), then calls give_up(). Before load(); dropping the handle stops the calls
+    /// and gives everything up.
     using OnLost = std::function<void(const LostSession&)>;
     [[nodiscard]] virtual Result<std::shared_ptr<void>> watch(std::string_view gateway, OnLost on_lost) = 0;
     /// After everything that this gateway stores of it.
@@ -87,8 +87,8 @@ class SessionStore {
 
     /// Stores a batch of changes, of each session all or none, after all batches of this gateway before it. `done` is
     /// called when they are durable, or an error when they could not be stored (conflict: another gateway has taken the
-    /// session); in the order of the batches, at once or later, from any thread. Never blocks. The caller bounds what is
-    /// on its way.
+    /// session); in the order of the batches, at once or later, from any thread. Never blocks. The caller bounds what
+    /// is on its way.
     virtual void store(std::string_view gateway, std::vector<SessionChange> changes,
                        std::function<void(const Result<void>&)> done) = 0;
     /// Every kept session of this gateway, in any order. Before the first store() of this start.

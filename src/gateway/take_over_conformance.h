@@ -85,8 +85,7 @@ class TakeOver : public GatewayFixture, public ::testing::WithParamInterface<Sha
 
     std::size_t waiting_at(const std::string& name) {
         std::size_t messages = 0;
-        EXPECT_TRUE(
-            shared_->store().load(name, [&](StoredSession&& session) { messages += session.messages.size(); }));
+        EXPECT_TRUE(shared_->store().load(name, [&](StoredSession&& session) { messages += session.messages.size(); }));
         return messages;
     }
 

@@ -300,19 +300,18 @@ void Worker::claim(Connection& connection) {
         return;
     }
     const ConnectionRef ref = connection.ref();
-    context_.sessions.claim(admission.key, context_.options.name,
-                            [gate = store_gate_, ref](Result<SessionClaim> claim) {
-                                if (std::this_thread::get_id() == gate->thread) {
-                                    gate->worker->on_claimed(ref, std::move(claim));
-                                    return;
-                                }
-                                const std::lock_guard lock(gate->mutex);
-                                if (Worker* worker = gate->worker) {
-                                    worker->post([worker, ref, claim = std::move(claim)]() mutable {
-                                        worker->on_claimed(ref, std::move(claim));
-                                    });
-                                }
-                            });
+    context_.sessions.claim(
+        admission.key, context_.options.name, [gate = store_gate_, ref](Result<SessionClaim> claim) {
+            if (std::this_thread::get_id() == gate->thread) {
+                gate->worker->on_claimed(ref, std::move(claim));
+                return;
+            }
+            const std::lock_guard lock(gate->mutex);
+            if (Worker* worker = gate->worker) {
+                worker->post(
+                    [worker, ref, claim = std::move(claim)]() mutable { worker->on_claimed(ref, std::move(claim)); });
+            }
+        });
 }
 
 void Worker::on_claimed(ConnectionRef ref, Result<SessionClaim> claim) {

@@ -22,10 +22,7 @@ std::uint64_t bytes_of(const ConsumerRecord& record) {
 }  // namespace
 
 ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
-    : options_(options),
-      places_(places),
-      checkpoint_topic_(places.bus),
-      losses_refilled_(places.status.losses()) {}
+    : options_(options), places_(places), checkpoint_topic_(places.bus), losses_refilled_(places.status.losses()) {}
 
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
