@@ -1,7 +1,5 @@
 #include "storage/redis_connection.h"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -11,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 
 #include "base/assert.h"
 
@@ -116,7 +115,8 @@ bool RedisValue::is_nil() const {
 }
 
 std::string_view RedisValue::text() const {
-    const bool is_text = reply_ != nullptr && (reply_->type == REDIS_REPLY_STRING || reply_->type == REDIS_REPLY_STATUS);
+    const bool is_text =
+        reply_ != nullptr && (reply_->type == REDIS_REPLY_STRING || reply_->type == REDIS_REPLY_STATUS);
     return is_text ? std::string_view(reply_->str, static_cast<std::size_t>(reply_->len)) : std::string_view{};
 }
 

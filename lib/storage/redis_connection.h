@@ -17,8 +17,8 @@ struct redisReply;
 
 namespace muster {
 
-// What the stores on Redis share: how a server is reached, and how its words become an Error. Only redis_* files include
-// this header.
+// What the stores on Redis share: how a server is reached, and how its words become an Error. Only redis_* files
+// include this header.
 
 /// Where a Redis server is, and how long it may take.
 struct RedisOptions {

@@ -13,8 +13,8 @@ constexpr Millis back_off_max{2000};
 RedisLink::RedisLink(Setup setup, MetricRegistry& metrics)
     : setup_(std::move(setup)),
       shas_(setup_.scripts.size()),
-      connects_(metrics.counter("muster_redis_connects_total", "Connections made to Redis",
-                                {{"purpose", setup_.purpose}})),
+      connects_(
+          metrics.counter("muster_redis_connects_total", "Connections made to Redis", {{"purpose", setup_.purpose}})),
       failures_(metrics.counter("muster_redis_failures_total", "Connections to Redis that failed, and refused commands",
                                 {{"purpose", setup_.purpose}})),
       connected_(metrics.gauge("muster_redis_connected", "Whether Redis could be reached at the last try",

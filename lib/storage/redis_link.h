@@ -15,14 +15,14 @@
 namespace muster {
 
 /// A connection that comes back: opened when it is asked for, again after it broke, but no sooner than a back-off of 50
-/// ms to 2 s after the last try, so that a server that is away is not stormed. Loads the scripts of its owner each time.
-/// One thread.
+/// ms to 2 s after the last try, so that a server that is away is not stormed. Loads the scripts of its owner each
+/// time. One thread.
 class RedisLink final {
  public:
     struct Setup {
         RedisOptions options;
-        std::string purpose;                  ///< for logs and metric labels: "status", "sessions"
-        std::vector<std::string> scripts{};   ///< loaded on each connection
+        std::string purpose;                 ///< for logs and metric labels: "status", "sessions"
+        std::vector<std::string> scripts{};  ///< loaded on each connection
         /// Called with each new connection that has its scripts; an error closes it.
         std::function<Result<void>(RedisConnection&)> on_connected{};
     };

@@ -1,5 +1,10 @@
 #pragma once
 
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -7,22 +12,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <string>
-#include <thread>
-#include <vector>
-
 #include "base/assert.h"
 #include "storage/redis_connection.h"
 #include "storage/scratch_directory.h"
 
 namespace muster {
 
-/// Debian's redis-server on a free loopback port with a directory of its own, for tests and benchmarks. Every write is
-/// appended to its file at once, so that kill() loses nothing; restart() finds it again, restart_empty() does not.
+/// Debian's redis-server on a free loopback port with a directory of its own, for tests and benchmarks. Unless told
+/// otherwise every write is in its file at once, so that kill() loses nothing; restart() finds it again,
+/// restart_empty() does not. It ends with the thread that started it.
 class RedisTestServer final {
  public:
-    RedisTestServer() {
+    explicit RedisTestServer(std::string appendfsync = "always") : appendfsync_(std::move(appendfsync)) {
         for (int attempt = 0; attempt < attempts_max && pid_ < 0; ++attempt) {
             options_.port = free_port();
             start();
@@ -76,13 +77,14 @@ class RedisTestServer final {
         if (pid_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it never outlives the test
             ::execlp("redis-server", "redis-server", "--port", port.c_str(), "--bind", "127.0.0.1", "--dir",
-                     directory_.path().c_str(), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-                     "--logfile", "redis.log", "--daemonize", "no", nullptr);
+                     directory_.path().c_str(), "--save", "", "--appendonly", "yes", "--appendfsync",
+                     appendfsync_.c_str(), "--logfile", "redis.log", "--daemonize", "no", nullptr);
             ::_exit(127);
         }
         const auto deadline = std::chrono::steady_clock::now() + start_time_max;
         while (std::chrono::steady_clock::now() < deadline && ::waitpid(pid_, nullptr, WNOHANG) == 0) {
-            if (const auto connection = RedisConnection::open(options_); connection && (*connection)->command({"PING"})) {
+            if (const auto connection = RedisConnection::open(options_);
+                connection && (*connection)->command({"PING"})) {
                 return;
             }
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -92,6 +94,7 @@ class RedisTestServer final {
         pid_ = -1;
     }
 
+    const std::string appendfsync_;
     ScratchDirectory directory_;
     RedisOptions options_;
     pid_t pid_ = -1;

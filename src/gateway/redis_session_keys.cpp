@@ -58,6 +58,14 @@ std::string redis_kept_index_key(std::string_view gateway) {
     return tagged("muster:gateway:", gateway, ":kept");
 }
 
+std::string redis_alive_key(std::string_view gateway) {
+    return tagged("muster:gateway:", gateway, ":alive");
+}
+
+std::string redis_notices_key(std::string_view gateway) {
+    return tagged("muster:gateway:", gateway, ":notices");
+}
+
 std::string redis_kept_field(const SessionChange& change) {
     using Kind = SessionChange::Kind;
     MUSTER_ASSERT(!change.session.empty() && change.session.size() <= session_key_bytes_max);

@@ -39,7 +39,9 @@ class RedisSessions : public ::testing::Test {
     }
     Result<SessionEpoch> claim(const std::string& device = "dev-1", const std::string& gateway = "gw-1") {
         std::promise<Result<SessionEpoch>> answer;
-        store_->claim(device, gateway, [&](Result<SessionEpoch> given) { answer.set_value(std::move(given)); });
+        store_->claim(device, gateway, [&](Result<SessionClaim> given) {
+            answer.set_value(given.map([](const SessionClaim& one) { return one.epoch; }));
+        });
         return answer.get_future().get();
     }
     std::future<bool> store(std::string value, const std::string& gateway = "gw-1") {
@@ -134,13 +136,44 @@ TEST_F(RedisSessions, a_store_that_ends_while_redis_is_away_answers_everybody) {
     EXPECT_FALSE(answer.get());
 }
 
-TEST_F(RedisSessions, a_gateway_that_lost_the_session_can_store_no_more_of_it) {
+TEST_F(RedisSessions, a_gateway_that_does_not_answer_is_not_waited_for_long_and_can_store_no_more) {
+    open({.hand_over_max = Millis(30)});
+    const auto watched = store_->watch("gw-1", [](const LostSession&) {});
+    ASSERT_TRUE(watched);
     ASSERT_TRUE(claim("dev-1", "gw-1"));
     ASSERT_TRUE(store("mine").get());
     ASSERT_TRUE(claim("dev-1", "gw-2"));
-    EXPECT_TRUE(store("too late").get());
-    EXPECT_EQ(stored_document(), "mine");
-    EXPECT_NE(metrics_.render().find("muster_sessions_fenced_total 1"), std::string::npos);
+    EXPECT_FALSE(store("too late").get());
+    EXPECT_EQ(stored_document("gw-1"), "");
+    EXPECT_EQ(stored_document("gw-2"), "mine");
+    const std::string metrics = metrics_.render();
+    EXPECT_NE(metrics.find("muster_sessions_fenced_total 1"), std::string::npos);
+    EXPECT_NE(metrics.find("muster_sessions_hand_overs_total{outcome=\"late\"} 1"), std::string::npos);
+}
+
+TEST_F(RedisSessions, a_notice_waits_for_a_gateway_that_was_cut_off) {
+    std::promise<LostSession> told;
+    const auto watched = store_->watch("gw-1", [&](const LostSession& lost) { told.set_value(lost); });
+    ASSERT_TRUE(watched);
+    ASSERT_TRUE(claim("dev-1", "gw-1"));
+    server_.restart();
+    (void)claim_again();
+    MetricRegistry other_metrics;
+    auto other = RedisSessionStore::open({.redis = server_.options()}, other_metrics);
+    ASSERT_TRUE(other);
+    (*other)->claim("dev-1", "gw-2", [](const Result<SessionClaim>&) {});
+    EXPECT_EQ(told.get_future().get().claimed_by, "gw-2");
+}
+
+TEST_F(RedisSessions, a_store_that_ends_answers_claims_that_wait_for_another_gateway) {
+    auto watched = store_->watch("gw-1", [](const LostSession&) {});
+    ASSERT_TRUE(watched);
+    ASSERT_TRUE(claim("dev-1", "gw-1"));
+    std::promise<bool> answer;
+    store_->claim("dev-1", "gw-2", [&](const Result<SessionClaim>& given) { answer.set_value(given.has_value()); });
+    watched->reset();
+    store_.reset();
+    (void)answer.get_future().get();
 }
 
 TEST_F(RedisSessions, more_claims_than_the_bound_are_refused) {

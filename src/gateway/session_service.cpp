@@ -235,14 +235,39 @@ void SessionService::discard(Session& session) {
         publish_will(session, session.away ? session.away->cause : Cause::connection_lost);
     }
     reroute_shared(session, true);
-    const SessionHandle handle = sessions_.handle_of(session);
     if (session.is_stored) {
         journal_.discard(session);
     }
+    erase(session);
+}
+
+void SessionService::erase(Session& session) {
+    const SessionHandle handle = sessions_.handle_of(session);
     session.mqtt.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
         context_.subscriptions.unsubscribe(subscription.filter, handle);
     });
     sessions_.erase(session);
+}
+
+void SessionService::hand_over(std::string_view key, SessionEpoch epoch) {
+    Session* session = sessions_.find(key);
+    if (session == nullptr || session->epoch >= epoch) {
+        return;  // it came back here after that claim
+    }
+    if (session->connection != nullptr) {
+        worker_.close(*session->connection, Cause::duplicate_client_id);
+        session = sessions_.find(key);  // gone, if it was not to be kept
+    }
+    if (session != nullptr) {
+        // A will that waits is cancelled: its client is back.
+        tally_.wills_cancelled.add(session->will ? 1 : 0);
+        journal_.note(*session);
+        journal_.write_documents();
+        context_.sessions_kept.fetch_sub(1, std::memory_order_relaxed);
+        tally_.sessions_handed_over.add();
+        erase(*session);
+    }
+    tally_.sessions.set(sessions_.size());
 }
 
 void SessionService::on_connect(Connection& connection, const mqtt::Connect& connect) {

@@ -30,6 +30,9 @@ class SessionService final {
     void end(Session& session, Cause cause);
     /// Its client is away, for this long already: its delayed will and the end of the session are awaited.
     void stay_away(Session& session, Cause cause, Millis since);
+    /// Another gateway has claimed the session: it ends here, and leaves behind in the journal what it is to go on
+    /// with.
+    void hand_over(std::string_view key, SessionEpoch epoch);
     /// Something of an away client is due.
     void on_away_timer(Session& session);
 
@@ -55,6 +58,8 @@ class SessionService final {
     /// The session ends: its will, if one waits, is published now.
     void discard(Session& session);
     void publish_will(Session& session, Cause cause);
+    /// Takes it out of this gateway, and nothing of it out of the store.
+    void erase(Session& session);
     void reroute_shared(Session& session, bool is_ending);
     void note_shared(Session& session, bool is_connected);
     struct Subscribed {

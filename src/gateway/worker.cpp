@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "bus/bus.h"
 #include "gateway/listener.h"
+#include "gateway/session_loader.h"
 
 namespace muster {
 namespace {
@@ -293,34 +294,56 @@ void Worker::claim(Connection& connection) {
     if (is_refused(connection)) {
         return;
     }
-    if (connection.admission->role != Role::device) {
-        begin_session(connection, 0);
+    const Admission& admission = *connection.admission;
+    if (admission.role != Role::device && !admission.assigned_client_id.empty()) {
+        begin_session(connection, 0);  // nobody else has this name
         return;
     }
     const ConnectionRef ref = connection.ref();
-    context_.sessions.claim(connection.admission->key, context_.options.name,
-                            [gate = store_gate_, ref](const Result<SessionEpoch>& epoch) {
-                                if (std::this_thread::get_id() == gate->thread) {
-                                    gate->worker->on_claimed(ref, epoch);
-                                    return;
-                                }
-                                const std::lock_guard lock(gate->mutex);
-                                if (Worker* worker = gate->worker) {
-                                    worker->post([worker, ref, epoch] { worker->on_claimed(ref, epoch); });
-                                }
-                            });
+    context_.sessions.claim(
+        admission.key, context_.options.name, [gate = store_gate_, ref](Result<SessionClaim> claim) {
+            if (std::this_thread::get_id() == gate->thread) {
+                gate->worker->on_claimed(ref, std::move(claim));
+                return;
+            }
+            const std::lock_guard lock(gate->mutex);
+            if (Worker* worker = gate->worker) {
+                worker->post(
+                    [worker, ref, claim = std::move(claim)]() mutable { worker->on_claimed(ref, std::move(claim)); });
+            }
+        });
 }
 
-void Worker::on_claimed(ConnectionRef ref, const Result<SessionEpoch>& epoch) {
+void Worker::on_claimed(ConnectionRef ref, Result<SessionClaim> claim) {
+    if (claim && claim->taken) {
+        // Also when its client has gone meanwhile: it is here now.
+        tally_.sessions_taken_over.add();
+        SessionLoader(context_, {reactor_->now(), reactor_->monotonic()}, metrics_)
+            .take_over(std::move(*claim->taken), claim->epoch);
+    }
     Connection* connection = connections_.at(ref);
     if (connection == nullptr || connection->is_ending()) {
         return;
     }
-    if (epoch) {
-        begin_session(*connection, *epoch);
+    if (claim) {
+        begin_session(*connection, claim->epoch);
     } else {
         refuse(*connection, mqtt::ReasonCode::server_unavailable);
     }
+}
+
+void Worker::on_lost(const LostSession& lost) {
+    if (!stopping_) {
+        service_.hand_over(lost.session, lost.epoch);
+        lost_.push_back(lost);
+    }
+}
+
+void Worker::give_up_lost() {
+    for (const LostSession& lost : lost_) {
+        context_.sessions.give_up(context_.options.name, lost);
+    }
+    lost_.clear();
 }
 
 void Worker::begin_session(Connection& connection, SessionEpoch epoch) {
@@ -519,12 +542,9 @@ void Worker::collect_stored() {
     }
 }
 
-Session& Worker::restore(std::string_view key, Role role, bool was_connected) {
+Session& Worker::restore(std::string_view key, Role role) {
     Session& session = sessions_.create(key, role);
     session.is_stored = true;
-    if (was_connected) {
-        restored_.push_back(sessions_.handle_of(session));
-    }
     tally_.sessions.set(sessions_.size());
     return session;
 }
@@ -579,6 +599,7 @@ void Worker::end_turn() {
         courier_.hand_over(wake);
         journal_.hand_over(wake);
         store_sessions();
+        give_up_lost();
         uplink_.flush();
         flush_outputs();
     } while (!ending_.empty() || journal_.has_changes());

@@ -58,9 +58,17 @@ class Worker final {
     void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
-    /// Before start(): a session that the store has kept; it was connected when its gateway died.
-    Session& restore(std::string_view key, Role role, bool was_connected);
-    /// Before the thread starts, when the session is whole: its client has been away for this long.
+    /// A session that the store has kept; before start(), or in the worker's thread.
+    Session& restore(std::string_view key, Role role);
+    /// Before start(): the store says that it is connected.
+    void note_later(const Session& session) { restored_.push_back(sessions_.handle_of(session)); }
+    /// Messages of its sessions get larger numbers than this one.
+    void count_beyond(std::uint64_t message_number) { journal_.count_beyond(message_number); }
+    /// Any thread: another gateway has claimed a session that may be here.
+    void lose(LostSession lost) {
+        post([this, lost = std::move(lost)] { on_lost(lost); });
+    }
+    /// Before the thread starts, or in it, when the session is whole: its client has been away for this long.
     void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
 
     // For its connections and sessions.
@@ -100,7 +108,9 @@ class Worker final {
     void hand_over(Connection& connection, std::size_t worker);
     [[nodiscard]] bool is_refused(Connection& connection);
     void claim(Connection& connection);
-    void on_claimed(ConnectionRef ref, const Result<SessionEpoch>& epoch);
+    void on_claimed(ConnectionRef ref, Result<SessionClaim> claim);
+    void on_lost(const LostSession& lost);
+    void give_up_lost();
     void begin_session(Connection& connection, SessionEpoch epoch);
 
     void poll_deliveries();
@@ -146,6 +156,7 @@ class Worker final {
     std::vector<ConnectionRef> unread_;  ///< their sockets gave more than one turn takes
     std::vector<ConnectionRef> held_;
     std::vector<SessionHandle> restored_;  ///< sessions of which the store still says that they are connected
+    std::vector<LostSession> lost_;        ///< of this turn: given up behind what it stores
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};

@@ -22,10 +22,7 @@ std::uint64_t bytes_of(const ConsumerRecord& record) {
 }  // namespace
 
 ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
-    : options_(options),
-      places_(places),
-      checkpoint_topic_(places.bus),
-      losses_refilled_(places.status.losses()) {}
+    : options_(options), places_(places), checkpoint_topic_(places.bus), losses_refilled_(places.status.losses()) {}
 
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
@@ -111,6 +108,7 @@ bool ProcessorWorker::end_batch() {
     bytes_.fetch_add(batch_bytes_, std::memory_order_relaxed);
     batch_bytes_ = 0;
     out_.clear();
+    refill_lost_status();  // from the bus, which has this batch too
     return true;
 }
 
@@ -132,7 +130,6 @@ bool ProcessorWorker::hand_to_stores() {
     if (!repeat("write the status", [this] { return places_.status.apply(out_.documents, out_.touches); })) {
         return false;
     }
-    refill_lost_status();
     places_.metrics.observe_detections(out_, places_.clock.now());
     return true;
 }
@@ -409,7 +406,6 @@ void ProcessorWorker::refill_lost_status() {
         return;
     }
     losses_refilled_ = losses;
-    // What was said before the loss must be on the bus before it is read from there.
     if (auto drained = producer_->drain(drain_timeout); !drained) {
         complain("wait for the bus", drained.error());
     }

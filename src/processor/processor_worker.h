@@ -100,8 +100,8 @@ class ProcessorWorker final : public RebalanceListener {
     std::unique_ptr<Consumer> consumer_;
     CheckpointTopic checkpoint_topic_;
     std::map<Partition, Assigned> partitions_;
-    Partition next_to_save_ = 0;   ///< checkpoints go round
-    Timestamp checkpointed_at_{};  ///< partition time
+    Partition next_to_save_ = 0;     ///< checkpoints go round
+    Timestamp checkpointed_at_{};    ///< partition time
     std::uint64_t losses_refilled_;  ///< StatusStore::losses()
     FoldOutput out_;
     std::uint64_t batch_bytes_ = 0;

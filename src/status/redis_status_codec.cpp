@@ -14,12 +14,12 @@ namespace {
 
 constexpr std::size_t text_bytes_max = 255;
 constexpr std::size_t touch_metrics_max = 200;  // their names fit the u16 before them
-constexpr double position_steps = 0x1p20;  // a degree: contribution_of() gives multiples of 2^-20
+constexpr double position_steps = 0x1p20;       // a degree: contribution_of() gives multiples of 2^-20
 
 using CountMember = std::int64_t RegionCounts::*;
 constexpr std::array<CountMember, 10> count_members{
-    &RegionCounts::online,     &RegionCounts::offline,   &RegionCounts::unknown,
-    &RegionCounts::never_seen, &RegionCounts::flapping,  &RegionCounts::sleeping,
+    &RegionCounts::online,      &RegionCounts::offline,   &RegionCounts::unknown,
+    &RegionCounts::never_seen,  &RegionCounts::flapping,  &RegionCounts::sleeping,
     &RegionCounts::maintenance, &RegionCounts::countable, &RegionCounts::countable_offline,
     &RegionCounts::positioned,
 };
@@ -192,8 +192,7 @@ Result<DeviceStatus> read_status_device(std::string_view id, std::string_view do
         return device;
     }
     ByteReader reader(contact);
-    for (Timestamp* time :
-         {&device->last_seen, &device->telemetry_time, &device->last_ping, &device->last_published}) {
+    for (Timestamp* time : {&device->last_seen, &device->telemetry_time, &device->last_ping, &device->last_published}) {
         *time = from_epoch_ms(reader.number<std::int64_t>());
     }
     std::vector<std::pair<std::string_view, double>> metrics;

@@ -110,7 +110,8 @@ Result<void> RedisStatusMirror::follow() {
     if (!subscribed) {
         result = tl::unexpected(subscribed.error());
     }
-    result = result.and_then([&] { return begin(**scanner); }).and_then([&] { return fill(**scanner, **subscription); });
+    result =
+        result.and_then([&] { return begin(**scanner); }).and_then([&] { return fill(**scanner, **subscription); });
     if (result) {
         tells_ = true;
         set_followed(true);
@@ -217,8 +218,7 @@ Result<std::string> RedisStatusMirror::fill_page(RedisConnection& scanner, std::
             return tl::unexpected(contacts.error());
         }
         for (std::size_t row = 0; row + 1 < rows.size(); row += 2) {
-            const auto device =
-                read_status_device(rows[row].text(), rows[row + 1].text(), (*contacts)[row / 2].text());
+            const auto device = read_status_device(rows[row].text(), rows[row + 1].text(), (*contacts)[row / 2].text());
             if (device) {
                 take_in(shard, *device);
             } else {

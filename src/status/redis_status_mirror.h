@@ -68,8 +68,8 @@ class RedisStatusMirror final {
     RedisLink scanner_;
     std::array<std::string, redis_status_shards> lives_;  ///< empty: never read
     std::array<std::size_t, redis_status_shards> shard_devices_{};
-    bool tells_ = false;                  ///< what is new is news, and not the first reading
-    std::vector<StatusDocument> news_;    ///< reused
+    bool tells_ = false;                ///< what is new is news, and not the first reading
+    std::vector<StatusDocument> news_;  ///< reused
 
     mutable std::shared_mutex table_mutex_;  ///< guards table_
     std::unique_ptr<DeviceTable> table_;

@@ -124,8 +124,8 @@ Result<void> RedisStatusStore::send(RedisConnection& connection, std::span<const
         for (; appended < pieces.size() && bytes < options_.round_bytes_max; ++appended) {
             const Piece& piece = pieces[appended];
             const RedisStatusKeys& keys = redis_status_keys()[piece.shard];
-            connection.append({"EVALSHA", writer_.script(apply_script_number), "4", keys.devices, keys.contacts, keys.regions, keys.meta,
-                               piece.batch, redis_status_channel, std::to_string(piece.shard),
+            connection.append({"EVALSHA", writer_.script(apply_script_number), "4", keys.devices, keys.contacts,
+                               keys.regions, keys.meta, piece.batch, redis_status_channel, std::to_string(piece.shard),
                                std::to_string(options_.devices_max / redis_status_shards)});
             bytes += piece.batch.size();
         }
@@ -186,8 +186,7 @@ Result<void> RedisStatusStore::look_for_losses(RedisConnection& connection) {
         return result;
     }
     const bool is_first_look = lives_.front().empty();
-    const bool has_lost =
-        is_first_look ? !last_run.empty() && last_run != run : lives != lives_ || run != run_;
+    const bool has_lost = is_first_look ? !last_run.empty() && last_run != run : lives != lives_ || run != run_;
     lives_ = lives;
     run_ = run;
     if (has_lost) {
@@ -258,21 +257,19 @@ Result<std::optional<DeviceStatus>> RedisStatusStore::get(std::string_view id) c
     return std::optional(std::move(*device));
 }
 
-Result<DevicePage> RedisStatusStore::list(const DeviceFilter& filter, std::string_view after,
-                                          std::size_t limit) const {
+Result<DevicePage> RedisStatusStore::list(const DeviceFilter& filter, std::string_view after, std::size_t limit) const {
     if (limit == 0 || limit > list_limit_max) {
         return fail(ErrorCode::invalid_argument, "a page has 1 to 1000 devices");
     }
     RedisStatusMirror& copy = mirror();
     RedisStatusMirror::Sequences sequences{};
-    const auto asked = ask_all_shards(
-        [](RedisConnection& connection, const RedisStatusKeys& keys) {
-            connection.append({"HGET", keys.meta, "sequence"});
-        },
-        [&](std::size_t shard, const RedisValue& reply) -> Result<void> {
-            sequences[shard] = reply.unsigned_integer();
-            return {};
-        });
+    const auto asked =
+        ask_all_shards([](RedisConnection& connection,
+                          const RedisStatusKeys& keys) { connection.append({"HGET", keys.meta, "sequence"}); },
+                       [&](std::size_t shard, const RedisValue& reply) -> Result<void> {
+                           sequences[shard] = reply.unsigned_integer();
+                           return {};
+                       });
     if (!asked) {
         return tl::unexpected(asked.error());
     }
@@ -284,21 +281,20 @@ Result<DevicePage> RedisStatusStore::list(const DeviceFilter& filter, std::strin
 
 Result<RegionCounts> RedisStatusStore::counts(std::string_view region) const {
     RegionCounts sum;
-    const auto asked = ask_all_shards(
-        [&](RedisConnection& connection, const RedisStatusKeys& keys) {
-            connection.append({"HGET", keys.regions, region});
-        },
-        [&](std::size_t, const RedisValue& reply) -> Result<void> {
-            if (reply.is_nil()) {
-                return {};
-            }
-            const auto counts = read_status_counts(reply.text());
-            if (!counts) {
-                return tl::unexpected(counts.error());
-            }
-            sum += *counts;
-            return {};
-        });
+    const auto asked =
+        ask_all_shards([&](RedisConnection& connection,
+                           const RedisStatusKeys& keys) { connection.append({"HGET", keys.regions, region}); },
+                       [&](std::size_t, const RedisValue& reply) -> Result<void> {
+                           if (reply.is_nil()) {
+                               return {};
+                           }
+                           const auto counts = read_status_counts(reply.text());
+                           if (!counts) {
+                               return tl::unexpected(counts.error());
+                           }
+                           sum += *counts;
+                           return {};
+                       });
     if (!asked) {
         return tl::unexpected(asked.error());
     }

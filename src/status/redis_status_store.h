@@ -18,10 +18,10 @@ namespace muster {
 
 struct RedisStatusStoreOptions {
     RedisOptions redis{};
-    std::string writer = "processor";     ///< names this process among those that write
-    std::size_t devices_max = 4'000'000;  ///< a sixteenth of it a shard; more are counted and left out
+    std::string writer = "processor";         ///< names this process among those that write
+    std::size_t devices_max = 4'000'000;      ///< a sixteenth of it a shard; more are counted and left out
     std::size_t round_bytes_max = 1U << 20U;  ///< of changes sent before their replies are read
-    Millis list_wait{2000};               ///< how long a listing waits for the mirror to catch up
+    Millis list_wait{2000};                   ///< how long a listing waits for the mirror to catch up
 };
 
 /// The StatusStore port on Redis: written by the processors, read by other processes. Documents, last contacts and
