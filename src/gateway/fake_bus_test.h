@@ -85,7 +85,7 @@ class FakeBus final : public Bus {
     }
     /// As another gateway or role writes.
     void write(std::string_view topic, std::string_view key, std::string_view value, std::string header,
-               bool tombstone = false, std::string properties = {});
+               bool tombstone = false, std::string properties = {}, std::string shares = {});
 
  private:
     class FakeProducer;
@@ -138,7 +138,8 @@ class FakeBus::FakeProducer final : public Producer {
         stored.time = record.time;
         stored.key = record.key;
         stored.value = record.value;
-        const ConsumerRecord as_read{.headers = record.headers};
+        ConsumerRecord as_read;
+        as_read.headers = record.headers;
         stored.header = as_read.header(event_header_name);
         stored.properties = as_read.header(properties_header_name);
         stored.shares = as_read.header(shares_header_name);
@@ -333,7 +334,7 @@ inline std::vector<FakeBus::Stored> FakeBus::ticks() const {
 }
 
 inline void FakeBus::write(std::string_view topic, std::string_view key, std::string_view value, std::string header,
-                           bool tombstone, std::string properties) {
+                           bool tombstone, std::string properties, std::string shares) {
     const std::lock_guard lock(mutex_);
     Stored record;
     record.topic = topic;
@@ -342,6 +343,7 @@ inline void FakeBus::write(std::string_view topic, std::string_view key, std::st
     record.value = value;
     record.header = std::move(header);
     record.properties = std::move(properties);
+    record.shares = std::move(shares);
     record.tombstone = tombstone;
     append(std::move(record));
     changed_.notify_all();

@@ -135,6 +135,11 @@ GatewayMetrics::GatewayMetrics(MetricRegistry& registry, const GatewayContext& c
           [&context] { return as_double(context.addresses.overlooked()); });
     gauge("muster_gateway_routes_gateways", "Other gateways whose subscribers are known", {},
           [&context] { return as_double(context.routes.gateways()); });
+    for (const TopicClass topic_class : {TopicClass::telemetry, TopicClass::status}) {
+        gauge("muster_gateway_routes_wanted", "1 while another gateway has subscribers for what devices publish",
+              {{"class", topic_class == TopicClass::telemetry ? "telemetry" : "status"}},
+              [&context, topic_class] { return context.routes.is_wanted(topic_class) ? 1.0 : 0.0; });
+    }
     gauge("muster_gateway_routes_groups", "Shared subscriptions of other gateways, each by gateway", {},
           [&context] { return as_double(context.routes.groups()); });
     gauge("muster_gateway_routes_overlooked", "Gateways and groups announced by others for which there was no room", {},
