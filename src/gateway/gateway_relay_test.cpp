@@ -90,8 +90,9 @@ TEST_F(GatewayRelay, the_record_says_which_gateway_delivers_to_a_group) {
     subscribe(*member, "$share/h/news/a");
     client->publish("news/a", "1", 1);
     ASSERT_TRUE(wait([&] { return client->acknowledged.size() == 1 && member->received.size() == 1; }));
-    ASSERT_EQ(relayed().size(), 1U);
-    const auto assigned = ShareAssignmentsView::parse(relayed()[0].shares);
+    const auto records = relayed();
+    ASSERT_EQ(records.size(), 1U);
+    const auto assigned = ShareAssignmentsView::parse(records[0].shares);
     ASSERT_TRUE(assigned);
     EXPECT_EQ(assigned->gateway_of("g/news/+"), "gw-2");
     EXPECT_EQ(assigned->gateway_of("h/news/a"), "gw-1");
