@@ -21,8 +21,6 @@ void add(const mqtt::Subscriber& subscriber, const mqtt::Publish& publish, mqtt:
 // of all [MQTT-3.3.4-4]. What comes by a shared one is a copy of its own.
 bool Courier::route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now) {
     const mqtt::Publish& publish = message.view();
-    recipients_.clear();
-    index_.match(publish.topic, recipients_);
     if (recipients_.empty()) {
         return true;
     }

@@ -34,12 +34,15 @@ struct GatewayLimits {
     std::size_t retained_topics_max = 2'000'000;
     std::size_t retained_bytes_max = 512U << 20U;
     std::size_t subscriptions_max = 16'000'000;
-    std::size_t accepts_per_turn = 256;           ///< a listener
-    std::size_t handshakes_per_second = 500;      ///< a worker: TLS handshakes begun; 0.6 ms each on a slow core
-    std::size_t handshakes_per_turn = 4;          ///< a worker: between two looks at those who are already on
-    std::size_t handshakes_waiting_max = 20'000;  ///< a worker: over it TLS clients wait to be accepted
-    std::size_t read_bytes = 64 * 1024;           ///< one read; the buffer is shared by all connections of a worker
-    std::size_t reads_per_turn = 4;               ///< a connection; more waits for the next turn
+    std::size_t routes_gateways_max = 1'000;            ///< others whose subscribers are known; more are overlooked
+    std::size_t routes_groups_max = 1'000'000;          ///< shared subscriptions of others, each by gateway
+    std::size_t routes_groups_announced_max = 100'000;  ///< own ones told to others; more are shared here alone
+    std::size_t accepts_per_turn = 256;                 ///< a listener
+    std::size_t handshakes_per_second = 500;            ///< a worker: TLS handshakes begun; 0.6 ms each on a slow core
+    std::size_t handshakes_per_turn = 4;                ///< a worker: between two looks at those who are already on
+    std::size_t handshakes_waiting_max = 20'000;        ///< a worker: over it TLS clients wait to be accepted
+    std::size_t read_bytes = 64 * 1024;  ///< one read; the buffer is shared by all connections of a worker
+    std::size_t reads_per_turn = 4;      ///< a connection; more waits for the next turn
     // Rates; 0 = no limit. Over them a client is read more slowly, a CONNECT refused, a connection closed unread.
     double client_messages_per_s = 0;
     double client_bytes_per_s = 0;
@@ -63,7 +66,11 @@ struct GatewayOptions {
     std::vector<ListenerOptions> listeners{};                                     ///< the others, at most 31
     Millis tls_look_interval{1'000};  ///< how often certificate, key and revocation files are looked at for changes
     std::size_t threads = 2;
-    bool relay_messages = false;  ///< ordinary QoS 0 publishes go to other gateways' subscribers as well
+    bool relay_messages = false;            ///< there are other gateways, whose subscribers get what is published here
+    Millis routes_look_interval{100};       ///< what changed meanwhile is told to them in one announcement
+    Millis routes_refresh_interval{5'000};  ///< the next one, when nothing changes
+    Millis routes_silent_max{15'000};       ///< without one another gateway has gone
+    Millis routes_farewell{200};  ///< stop() still delivers what others send until they have read that it stops
     Millis ping_record_interval{
         10'000};  ///< a device that says nothing else is recorded as alive this often, at PINGREQ
     Millis tick_interval{1'000};
