@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "base/assert.h"
-
 namespace muster {
 
 Uplink::Uplink(std::unique_ptr<Producer> producer, const GatewayLimits& limits, Tally& tally)
@@ -35,14 +33,13 @@ bool Uplink::send(const UplinkRecord& record) {
 }
 
 void Uplink::send_control(const UplinkRecord& record) {
-    MUSTER_ASSERT(record.token == 0);
     header_.clear();
     encode(record.header, header_);
     if (kept_.empty() && send_packed(record, header_)) {
         return;
     }
     kept_.push_back({record.topic, record.partition, record.header.received, record.tombstone, std::string(record.key),
-                     std::string(record.value), std::string(record.properties), header_});
+                     std::string(record.value), std::string(record.properties), header_, record.token});
     tally_.control_records.set(kept_.size());
 }
 
@@ -54,7 +51,7 @@ void Uplink::send_kept() {
                             .value = first.value,
                             .properties = first.properties,
                             .header = {},
-                            .token = 0,
+                            .token = first.token,
                             .partition = first.partition,
                             .tombstone = first.tombstone};
         record.header.received = first.time;
