@@ -79,6 +79,7 @@ constexpr Named<Count Tally::*> worker_levels[] = {
     {&Tally::bus_queue_bytes, "muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable"},
     {&Tally::session_store_bytes, "muster_gateway_session_store_bytes",
      "Changes of kept sessions that are not yet durable"},
+    {&Tally::output_bytes, "muster_gateway_output_bytes", "Memory of what clients have not yet read"},
     {&Tally::control_records, "muster_gateway_control_records", "Presence records that wait for room on the bus"},
 };
 

@@ -93,6 +93,7 @@ struct Tally {
     Count bus_queue_bytes;
     Count control_records;
     Count session_store_bytes;
+    Count output_bytes;
 
     void drop(Drop reason, std::uint64_t by = 1) { drops[static_cast<std::size_t>(reason)].add(by); }
 };
