@@ -11,6 +11,7 @@
 #include "history/embedded_history_store.h"
 #include "history/embedded_tail.h"
 #include "history/history_chunk.h"
+#include "history/storable_time.h"
 #include "storage/embedded_rocksdb.h"
 
 // From a sample to a sealed chunk.
@@ -39,11 +40,6 @@ constexpr std::size_t seal_batch_max = 256;
 constexpr std::int64_t seal_after_ms = 60'000;
 constexpr std::int64_t seal_spread_ms = 30 * 60'000;
 constexpr HourNumber hours_a_day = 24;
-
-/// From 1970 to 9999: beyond it the arithmetic of days would overflow.
-bool is_storable(Timestamp time) {
-    return time >= Timestamp{} && time < Timestamp(std::chrono::sys_days(std::chrono::year(9999) / 12 / 31));
-}
 
 bool is_good(const std::pair<std::string_view, double>& metric) {
     return std::isfinite(metric.second) && metric.first.size() <= metric_name_bytes_max;

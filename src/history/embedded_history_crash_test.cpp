@@ -3,12 +3,11 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
-#include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 
 #include "base/random.h"
 #include "history/chunk_key.h"
 #include "history/embedded_history_store.h"
+#include "storage/embedded_full_disk.h"
 #include "storage/embedded_rocksdb.h"
 #include "storage/scratch_directory.h"
 
@@ -341,42 +340,6 @@ TEST_F(HistoryOnDisk, damaged_open_samples_are_counted_and_the_rest_goes_on) {
 }
 
 // A full disk ---------------------------------------------------------------------------------------------------------
-
-/// The real file system, on which nothing can be appended to a write-ahead log while `full` is set.
-class FullDisk final : public rocksdb::FileSystemWrapper {
- public:
-    FullDisk() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-
-    [[nodiscard]] const char* Name() const override { return "FullDisk"; }
-    rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& file_options,
-                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                      rocksdb::IODebugContext* debug) override {
-        auto status = FileSystemWrapper::NewWritableFile(name, file_options, file, debug);
-        if (status.ok() && name.ends_with(".log")) {
-            *file = std::make_unique<File>(std::move(*file), full);
-        }
-        return status;
-    }
-
-    std::atomic<bool> full{false};
-
- private:
-    class File final : public rocksdb::FSWritableFileOwnerWrapper {
-     public:
-        File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>& full)
-            : FSWritableFileOwnerWrapper(std::move(file)), full_(full) {}
-
-        using FSWritableFileOwnerWrapper::Append;
-        rocksdb::IOStatus Append(const rocksdb::Slice& bytes, const rocksdb::IOOptions& append_options,
-                                 rocksdb::IODebugContext* debug) override {
-            return full_ ? rocksdb::IOStatus::NoSpace("the disk is full")
-                         : FSWritableFileOwnerWrapper::Append(bytes, append_options, debug);
-        }
-
-     private:
-        const std::atomic<bool>& full_;
-    };
-};
 
 TEST_F(HistoryOnDisk, a_full_disk_fails_checkpoints_and_never_an_append_and_nothing_is_missing_afterwards) {
     const auto disk = std::make_shared<FullDisk>();

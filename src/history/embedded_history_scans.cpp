@@ -2,6 +2,7 @@
 
 #include "history/chunk_key.h"
 #include "history/embedded_chunk_reader.h"
+#include "history/embedded_damage.h"
 #include "history/embedded_history_families.h"
 #include "history/embedded_history_metrics.h"
 #include "history/embedded_history_store.h"

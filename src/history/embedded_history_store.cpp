@@ -18,6 +18,7 @@ constexpr std::string_view presence_folder = "/presence";
 /// Families of the format before chunks; what is in them cannot be read any more.
 constexpr std::string_view former_prefix = "raw:";
 constexpr std::string_view former_transitions = "transitions";
+constexpr std::size_t damaged_examples_max = 20;
 
 }  // namespace
 
@@ -244,9 +245,10 @@ Result<void> EmbeddedHistoryStore::verify_presence(HistoryCheck& check, Function
     check.transitions = checked->entries;
     check.baseline_devices = checked->baseline_devices;
     check.damaged += checked->damaged;
-    if (checked->damaged > 0) {
-        check.damaged_examples.push_back(fmt::format("{} rows of the presence history", checked->damaged));
-    }
+    const std::size_t room = damaged_examples_max - std::min(damaged_examples_max, check.damaged_examples.size());
+    std::ranges::copy_n(checked->damaged_examples.begin(),
+                        static_cast<std::ptrdiff_t>(std::min(room, checked->damaged_examples.size())),
+                        std::back_inserter(check.damaged_examples));
     return {};
 }
 
