@@ -21,6 +21,8 @@ namespace {
 constexpr Millis drain_timeout{5000};
 constexpr Millis retell_resolved{300'000};    ///< an end that may not have been told before a restart is told again
 constexpr std::size_t resolved_max = 10'000;  ///< incidents kept after their end: as many as the API lists
+constexpr Millis sample_past_max{3'600'000};  ///< a clock beyond these is not believed, as in the fold
+constexpr Millis sample_future_max{300'000};
 constexpr Millis silence_step{2000};          ///< reports come once a second; less is no silence
 
 /// Every partition from its beginning, for nobody's group.
@@ -28,6 +30,12 @@ Result<std::unique_ptr<Consumer>> reader_of(Bus& bus, const std::vector<std::str
     ConsumerOptions options;
     options.topics.assign(topics.begin(), topics.end());
     return bus.consumer(std::move(options));
+}
+
+/// The sample's own time unless it is absurd.
+Timestamp trusted_time(const TelemetrySample& sample, Timestamp received) {
+    const Timestamp time = sample.time_ms ? from_epoch_ms(*sample.time_ms) : received;
+    return time > received - sample_past_max && time < received + sample_future_max ? time : received;
 }
 
 /// What is to be written, with its bytes.
@@ -61,7 +69,9 @@ class Alerts::Worker final {
           cohorts_(metrics.gauge("muster_alerts_cohorts", "Combinations of attributes that occur")),
           rule_count_(metrics.gauge("muster_alerts_rules", "Rules in force")),
           states_(metrics.gauge("muster_alerts_telemetry_states", "Devices that a telemetry rule keeps in mind")),
-          states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")) {
+          states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")),
+          baselines_(metrics.gauge("muster_alerts_baselines", "Devices' values whose past is kept for their rules")),
+          evicted_(metrics.counter("muster_alerts_baselines_evicted_total", "Of silent devices, dropped for others")) {
     }
 
     ~Worker() { stop(); }
@@ -215,6 +225,9 @@ class Alerts::Worker final {
         }
         poll(*samples_, Millis(0), [this](const ConsumerRecord& record) { on_event(record); });
         states_.Set(static_cast<double>(rules_.telemetry().states()));
+        const ValueScores& scores = rules_.telemetry().scores();
+        baselines_.Set(static_cast<double>(scores.states()));
+        evicted_.Increment(static_cast<double>(scores.evicted()) - evicted_.Value());
     }
 
     void on_event(const ConsumerRecord& record) {
@@ -227,8 +240,9 @@ class Alerts::Worker final {
             return;  // the processor has counted it
         }
         for (const TelemetrySample& sample : reading->samples) {
+            const Timestamp time = trusted_time(sample, record.time);
             for (const auto& [metric, value] : sample.metrics) {
-                if (!rules_.on_value(record.key, metric, value)) {
+                if (!rules_.on_value(record.key, metric, value, time)) {
                     states_refused_.Increment();
                 }
             }
@@ -395,6 +409,8 @@ class Alerts::Worker final {
     Gauge& rule_count_;
     Gauge& states_;
     Counter& states_refused_;
+    Gauge& baselines_;
+    Counter& evicted_;
     TopicId topic_ = 0;  ///< muster.alerts
     TopicId rules_topic_ = 0;
     bool judging_ = false;

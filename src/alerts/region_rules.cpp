@@ -16,7 +16,7 @@ RegionRules::RegionRules(RegionRuleTuning tuning, CauseRuleOptions causes)
 
 bool RegionRules::put(const AlertRule& rule, std::vector<Incident>& changed) {
     judge_all_ = true;
-    if (rule.metric == RuleMetric::telemetry) {
+    if (is_of_values(rule.metric)) {
         if (rules() >= rules_max && !rules_.contains(rule.name)) {
             return false;
         }

@@ -40,9 +40,9 @@ class RegionRules final {
     bool on_report(const RegionReport& report, std::vector<Incident>& changed);
     /// False: over a bound of the cohorts.
     bool on_status(const StatusDocument& document);
-    /// A value that a device reported. False: over the bound of states.
-    bool on_value(std::string_view device, std::string_view metric, double value) {
-        return telemetry_.on_value(device, metric, value, clock_.elapsed_ms());
+    /// A value that a device reported, of `time`. False: over a bound.
+    bool on_value(std::string_view device, std::string_view metric, double value, Timestamp time) {
+        return telemetry_.on_value({device, metric, value, time, clock_.elapsed_ms()});
     }
     void on_device_gone(std::string_view device) { cohorts_.forget(device); }
     /// How long no report came, by the caller's clock.

@@ -26,7 +26,7 @@ struct TelemetryRulesTest : testing::Test {
     /// One sample of each device, a second apart.
     void report(const std::vector<double>& values, const std::string& stem = "d-") {
         for (std::size_t i = 0; i < values.size(); ++i) {
-            EXPECT_TRUE(rules.on_value(stem + std::to_string(i), "battery", values[i]));
+            EXPECT_TRUE(rules.on_value(stem + std::to_string(i), "battery", values[i], now));
         }
         now += Seconds(1);
         (void)rules.on_report({0, "", now, {}}, changed);
