@@ -13,6 +13,7 @@ constexpr std::uint32_t plain_samples = 5;   // the first ones are averaged: not
 constexpr double level_rate = 0.1;           // follows the day: a slope of a tenth of the spread a sample
 constexpr double spread_rate = 0.005;        // doubles in 140 samples
 constexpr double step_rate = 0.002;          // doubles in 350 samples
+constexpr double early_steps = 4;
 constexpr double recent_rate = 1.0 / 24;
 constexpr double recent_clip = 6;  // of the usual step: a single spike is not noise
 
@@ -39,15 +40,16 @@ void MetricBaseline::begin(double value) {
 }
 
 void MetricBaseline::learn(double value, double step) {
-    // Faster while little is known.
+    // Faster while little is known, so that what the first samples got wrong is mended before anything is said.
     const double early = 1.0 / samples_;
+    const double early_median = std::min(0.5, early_steps / samples_);
     const double off = value - level_;
     const double bound = unit(spread_);
     const double floor = std::isinf(grid_) ? 0.0 : grid_ / 4;
     const double usual = unit(step_);
     level_ += std::max(level_rate, early) * std::clamp(off, -bound, bound);
-    spread_ = towards_median(spread_, floor, std::abs(off), std::max(spread_rate, early));
-    step_ = towards_median(step_, floor, step, std::max(step_rate, early));
+    spread_ = towards_median(spread_, floor, std::abs(off), std::max(spread_rate, early_median));
+    step_ = towards_median(step_, floor, step, std::max(step_rate, early_median));
     recent_step_ += static_cast<float>((std::min(step, recent_clip * usual) - recent_step_) * recent_rate);
 }
 

@@ -109,12 +109,15 @@ void RegionRules::judge(std::vector<Incident>& changed) {
     causes_.judge(clock_.elapsed_ms(), clock_.time(), changed);
     const bool all = judge_all_ || explained_before || !causes_.open_incidents().empty();
     judge_all_ = false;
+    RegionRanking ranking(sums_, all);
     for (auto& [name, entry] : rules_) {
-        const AlertRule& rule = entry.rule->rule();
-        if (entry.cohort_sums) {
-            sum_cohort(rule, *entry.cohort_sums);
+        if (!entry.cohort_sums) {
+            entry.rule->judge(moment(all), ranking, changed);
+            continue;
         }
-        entry.rule->judge(moment(all || entry.cohort_sums != nullptr), changed);
+        sum_cohort(entry.rule->rule(), *entry.cohort_sums);
+        RegionRanking of_cohort(*entry.cohort_sums, true);
+        entry.rule->judge(moment(true), of_cohort, changed);
     }
     sums_.forget_changes();
     telemetry_.judge(moment(all), changed);

@@ -13,7 +13,7 @@ namespace muster {
 namespace {
 
 constexpr std::uint64_t first_seed = 101;  ///< 1 to 20: those on which the defaults were settled
-constexpr int default_seeds = 10;
+constexpr int default_seeds = 6;
 constexpr Seconds aftermath{3 * 3600};  ///< what a fault leaves behind, such as the step back to the true value
 
 /// Each kind with its defaults, on each value it is meant for.
