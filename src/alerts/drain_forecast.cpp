@@ -41,17 +41,30 @@ bool DrainForecast::take(double percent, Timestamp time) {
     }
     bool changed = false;
     for (; time_s >= open_since_s() + slice_s_; changed = true) {
+        if (has_risen(1)) {
+            charge(open_since_s(), sum_ / samples_);
+        }
         close();
     }
     sum_ += percent;
     ++samples_;
-    if (samples_ >= samples_of_rise && sum_ / samples_ > lowest_ + rise_percent) {
-        begin(time_s);
-        sum_ = percent;
-        samples_ = 1;
-        charged_ = changed = true;
+    if (has_risen(samples_of_rise)) {
+        charge(time_s, percent);
+        changed = true;
     }
     return changed;
+}
+
+/// The mean of the open slice tells it as soon as it has so many samples.
+bool DrainForecast::has_risen(std::uint32_t samples) const {
+    return samples_ >= samples && sum_ / samples_ > lowest_ + rise_percent;
+}
+
+void DrainForecast::charge(std::int64_t time_s, double percent) {
+    begin(time_s);
+    sum_ = percent;
+    samples_ = 1;
+    charged_ = true;
 }
 
 void DrainForecast::close() {

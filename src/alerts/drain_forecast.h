@@ -51,6 +51,8 @@ class DrainForecast final {
     static constexpr std::uint16_t none = 0xffff;
 
     void begin(std::int64_t time_s);
+    [[nodiscard]] bool has_risen(std::uint32_t samples) const;
+    void charge(std::int64_t time_s, double percent);
     void close();
     void halve();
     [[nodiscard]] std::optional<Slope> slope_since(std::size_t first) const;

@@ -80,6 +80,20 @@ TEST_F(DrainForecastTest, charging_begins_anew) {
     EXPECT_NEAR(forecast.estimate()->per_day, -20, 5) << "of what was before the charge nothing counts";
 }
 
+TEST_F(DrainForecastTest, a_device_that_reports_once_an_hour_is_seen_to_charge_too) {
+    for (int hour = 0; hour < 48; ++hour) {
+        now += Seconds(3600);
+        (void)forecast.take(80 - hour, now);
+    }
+    ASSERT_TRUE(forecast.estimate());
+    EXPECT_NEAR(forecast.estimate()->per_day, -24, 1);
+    for (int hour = 0; hour < 4; ++hour) {
+        now += Seconds(3600);
+        (void)forecast.take(60 + hour, now);
+    }
+    EXPECT_TRUE(forecast.is_charging());
+}
+
 TEST_F(DrainForecastTest, one_value_that_is_too_high_is_no_charge) {
     drain(24, -20);
     now += Seconds(60);
