@@ -105,8 +105,9 @@ void RegionRules::on_silence(Millis silence, std::vector<Incident>& changed) {
 }
 
 void RegionRules::judge(std::vector<Incident>& changed) {
+    judged_at_ = std::max(clock_.time(), judged_at_ + Millis(1));
     const bool explained_before = !causes_.open_incidents().empty();
-    causes_.judge(clock_.elapsed_ms(), clock_.time(), changed);
+    causes_.judge(clock_.elapsed_ms(), judged_at_, changed);
     const bool all = judge_all_ || explained_before || !causes_.open_incidents().empty();
     judge_all_ = false;
     RegionRanking ranking(sums_, all);
