@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "alerts/notification_marks.h"
 #include "alerts/region_rules.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -81,7 +82,8 @@ class Alerts::Worker final {
                                        {bus_topics::events, nullptr},
                                        {bus_topics::status, nullptr},
                                        {bus_topics::rules, &rules_topic_},
-                                       {bus_topics::alerts, &topic_}}) {
+                                       {bus_topics::alerts, &topic_},
+                                       {bus_topics::notifications, &notifications_topic_}}) {
             const auto opened = bus_.open_topic(standard_topic(name));
             if (!opened) {
                 return tl::unexpected(opened.error());
@@ -95,9 +97,11 @@ class Alerts::Worker final {
         producer_ = bus_.producer(std::move(producer));
         auto incidents = reader_of(bus_, {bus_topics::alerts});
         auto inputs = reader_of(bus_, {bus_topics::rules, bus_topics::status, bus_topics::regions});
-        if (!incidents || !inputs) {
-            return tl::unexpected(!incidents ? incidents.error() : inputs.error());
+        auto marks = reader_of(bus_, {bus_topics::notifications});
+        if (!incidents || !inputs || !marks) {
+            return tl::unexpected(!incidents ? incidents.error() : !inputs ? inputs.error() : marks.error());
         }
+        marks_ = std::move(*marks);
         incidents_ = std::move(*incidents);
         inputs_ = std::move(*inputs);
         thread_ = start_thread("alerts", [this] { run(); });
@@ -114,6 +118,7 @@ class Alerts::Worker final {
         }
         wakened_.notify_all();
         incidents_->wake();
+        marks_->wake();
         inputs_->wake();
         thread_.join();
     }
@@ -126,7 +131,9 @@ class Alerts::Worker final {
             poll(*inputs_, options_.idle, [this](const ConsumerRecord& record) { on_record(record); });
             look_for_silence();
             publish();
+            keep_marks();
         }
+        keep_marks();
         if (auto drained = producer_->drain(drain_timeout); !drained) {
             complain("hand over the last incidents", drained.error());
         }
@@ -144,6 +151,7 @@ class Alerts::Worker final {
             poll(*inputs_, options_.idle, [this](const ConsumerRecord& record) { on_record(record); });
         }
         write_file_rules();
+        const std::set<std::string> told = restore_marks(newest);
         for (const auto& [id, incident] : newest) {
             rules_.adopt(incident, changed_);
             if (incident.open) {
@@ -151,7 +159,7 @@ class Alerts::Worker final {
                 notify(incident, true);
             } else {
                 keep_resolved(incident);
-                if (*incident.resolved + retell_resolved > rules_.time()) {
+                if (told.contains(id) || *incident.resolved + retell_resolved > rules_.time()) {
                     notify(incident, true);
                 }
             }
@@ -159,6 +167,53 @@ class Alerts::Worker final {
         rules_.set_judging(true);
         judging_ = true;
         publish();
+    }
+
+    /// What each notifier delivered before; the incidents of it. A mark of an incident that is no more goes.
+    std::set<std::string> restore_marks(const std::map<std::string, Incident>& incidents) {
+        std::map<std::string, NotificationMark> newest;
+        while (!stopping() && !marks_->caught_up()) {
+            poll(*marks_, options_.idle, [&](const ConsumerRecord& record) {
+                if (record.tombstone) {
+                    newest.erase(std::string(record.key));
+                } else if (auto mark = parse_mark(record.key, record.value)) {
+                    newest.insert_or_assign(std::string(record.key), std::move(*mark));
+                } else {
+                    malformed_.Increment();
+                }
+            });
+        }
+        std::set<std::string> told;
+        for (const auto& [key, mark] : newest) {
+            if (!incidents.contains(mark.incident)) {
+                send(notifications_topic_, {.key = key, .value = {}, .time = rules_.time(), .tombstone = true});
+                continue;
+            }
+            told.insert(mark.incident);
+            for (const auto& notifier : options_.notifiers) {
+                if (notifier->sink() == sink_of_mark(key)) {
+                    notifier->restore(mark);
+                }
+            }
+        }
+        return told;
+    }
+
+    /// What the notifiers have delivered is on the bus before long: a kill in between makes them deliver it again.
+    void keep_marks() {
+        bool any = false;
+        for (const auto& notifier : options_.notifiers) {
+            for (const NotificationMark& mark : notifier->take_marks()) {
+                send(notifications_topic_, {.key = mark_key(notifier->sink(), mark.incident),
+                                            .value = mark.ended ? std::string() : mark_value(mark),
+                                            .time = rules_.time(),
+                                            .tombstone = mark.ended});
+                any = true;
+            }
+        }
+        if (any) {
+            producer_->flush();
+        }
     }
 
     void keep_newest(const ConsumerRecord& record, std::map<std::string, Incident>& newest) {
@@ -413,10 +468,12 @@ class Alerts::Worker final {
     Counter& evicted_;
     TopicId topic_ = 0;  ///< muster.alerts
     TopicId rules_topic_ = 0;
+    TopicId notifications_topic_ = 0;
     bool judging_ = false;
     std::optional<Millis> reported_;    ///< when the last report came that was judged
     std::set<std::string> file_rules_;  ///< names on muster.rules that a rules file wrote
     std::unique_ptr<Producer> producer_;
+    std::unique_ptr<Consumer> marks_;
     std::unique_ptr<Consumer> incidents_;
     std::unique_ptr<Consumer> inputs_;   ///< rules, status, regions
     std::unique_ptr<Consumer> samples_;  ///< muster.events; null while no rule asks for it

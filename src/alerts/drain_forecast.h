@@ -37,7 +37,7 @@ class DrainForecast final {
     /// nullopt: too little is known yet, or it is being charged.
     [[nodiscard]] std::optional<Estimate> estimate() const;
     /// A rise was seen, and too few points since: not about to be empty.
-    [[nodiscard]] bool is_charging() const { return charged_ && count_ < points_min; }
+    [[nodiscard]] bool is_charging() const { return charged_ && !slope_since(0); }
     /// Epoch seconds at which the open slice began: nothing older is taken.
     [[nodiscard]] std::int64_t open_since_s() const { return begin_s_ + count_ * std::int64_t{slice_s_}; }
 

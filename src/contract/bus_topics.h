@@ -22,6 +22,9 @@ inline constexpr std::string_view messages = "muster.messages";  ///< key MQTT t
 inline constexpr std::string_view retained =
     "muster.retained";  ///< key MQTT topic, retained messages, compacted; tombstone = cleared
 
+inline constexpr std::string_view notifications =
+    "muster.notifications";  ///< key "sink/incident id", compacted: what a sink was told last; tombstone = of its end
+
 [[nodiscard]] inline std::string downlink(std::string_view gateway) {
     return std::string("muster.downlink.").append(gateway);
 }
