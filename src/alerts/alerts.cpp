@@ -24,7 +24,7 @@ constexpr Millis retell_resolved{300'000};    ///< an end that may not have been
 constexpr std::size_t resolved_max = 10'000;  ///< incidents kept after their end: as many as the API lists
 constexpr Millis sample_past_max{3'600'000};  ///< a clock beyond these is not believed, as in the fold
 constexpr Millis sample_future_max{300'000};
-constexpr Millis silence_step{2000};          ///< reports come once a second; less is no silence
+constexpr Millis silence_step{2000};  ///< reports come once a second; less is no silence
 
 /// Every partition from its beginning, for nobody's group.
 Result<std::unique_ptr<Consumer>> reader_of(Bus& bus, const std::vector<std::string_view>& topics) {
@@ -72,8 +72,7 @@ class Alerts::Worker final {
           states_(metrics.gauge("muster_alerts_telemetry_states", "Devices that a telemetry rule keeps in mind")),
           states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")),
           baselines_(metrics.gauge("muster_alerts_baselines", "Devices' values whose past is kept for their rules")),
-          evicted_(metrics.counter("muster_alerts_baselines_evicted_total", "Of silent devices, dropped for others")) {
-    }
+          evicted_(metrics.counter("muster_alerts_baselines_evicted_total", "Of silent devices, dropped for others")) {}
 
     ~Worker() { stop(); }
 

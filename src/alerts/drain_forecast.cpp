@@ -8,7 +8,7 @@ namespace muster {
 namespace {
 
 constexpr double day_s = 86'400;
-constexpr double normal_quantile = 1.645;  // two-sided 90 %
+constexpr double normal_quantile = 1.645;     // two-sided 90 %
 constexpr std::uint32_t samples_of_rise = 3;  // one value that is wrong is no charge
 constexpr double hundredths = 100;
 constexpr double percent_max = 650;  // what is over 100 is no percent, but drains all the same
@@ -133,8 +133,7 @@ std::optional<DrainForecast::Estimate> DrainForecast::estimate() const {
     }
     if (count_ > points_recent) {
         const auto recent = slope_since(count_ - points_recent);
-        const bool pace_changed =
-            recent && (recent->flattest < slope->steepest || recent->steepest > slope->flattest);
+        const bool pace_changed = recent && (recent->flattest < slope->steepest || recent->steepest > slope->flattest);
         slope = pace_changed ? recent : slope;
     }
     const auto newest = std::find_if(points_.rend() - count_, points_.rend(), [](auto point) { return point != none; });

@@ -16,9 +16,9 @@ namespace muster {
 class DrainForecast final {
  public:
     static constexpr std::size_t points_max = 40;
-    static constexpr std::size_t points_min = 6;      ///< before anything is said: an hour
+    static constexpr std::size_t points_min = 6;  ///< before anything is said: an hour
     static constexpr std::size_t points_recent = 8;
-    static constexpr double rise_percent = 3;         ///< over the lowest point: it is being charged
+    static constexpr double rise_percent = 3;  ///< over the lowest point: it is being charged
     static constexpr std::int64_t slice_first_s = 600;
     static constexpr std::int64_t slice_last_s = 2 * 3600;
 
@@ -57,8 +57,8 @@ class DrainForecast final {
     void halve();
     [[nodiscard]] std::optional<Slope> slope_since(std::size_t first) const;
 
-    std::int64_t begin_s_ = 0;  ///< of the first point
-    double sum_ = 0;            ///< of the open slice
+    std::int64_t begin_s_ = 0;                        ///< of the first point
+    double sum_ = 0;                                  ///< of the open slice
     std::array<std::uint16_t, points_max> points_{};  ///< hundredths of a percent; none: nothing came in that slice
     std::uint32_t samples_ = 0;
     std::int32_t slice_s_ = 0;  ///< 0: nothing yet

@@ -15,9 +15,9 @@ class MetricBaseline final {
 
     /// What a sample is, against those before it.
     struct Score {
-        bool is_warm = false;      ///< else deviation and noise are 0
-        double deviation = 0;      ///< robust z-score, signed
-        double noise = 0;          ///< scatter of the last two dozen samples over the usual one
+        bool is_warm = false;       ///< else deviation and noise are 0
+        double deviation = 0;       ///< robust z-score, signed
+        double noise = 0;           ///< scatter of the last two dozen samples over the usual one
         std::uint32_t repeats = 0;  ///< samples in a row with these very bits
     };
 

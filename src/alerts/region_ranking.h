@@ -9,9 +9,9 @@
 
 namespace muster {
 
-/// The regions of one judgement by what a rule at most makes of them, the highest first: a thousand rules on all regions
-/// then look at those over their thresholds, and not each at every one. A list is made when a rule first asks for it.
-/// Owned by RegionRules, for one judgement; one thread.
+/// The regions of one judgement by what a rule at most makes of them, the highest first: a thousand rules on all
+/// regions then look at those over their thresholds, and not each at every one. A list is made when a rule first asks
+/// for it. Owned by RegionRules, for one judgement; one thread.
 class RegionRanking final {
  public:
     /// Of every region, or of those that were reported since the last judgement. `sums` outlives it, unchanged.

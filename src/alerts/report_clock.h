@@ -8,8 +8,8 @@
 namespace muster {
 
 /// The time of region reports: every partition reports once a second by its own time; the furthest partition's steps,
-/// each at most report_step_ms_max, are what elapses, however late and in what bursts the others are read. So time in which nothing was reported does not count, and a jump
-/// of a wall clock decides nothing. One thread.
+/// each at most report_step_ms_max, are what elapses, however late and in what bursts the others are read. So time in
+/// which nothing was reported does not count, and a jump of a wall clock decides nothing. One thread.
 class ReportClock final {
  public:
     static constexpr std::int64_t report_step_ms_max = 2000;

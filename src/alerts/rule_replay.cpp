@@ -21,7 +21,8 @@ Result<RuleReplay> RuleReplay::of(const std::vector<AlertRule>& rules) {
                         rule.name);
         }
         if (of_values && !rule.carrier.empty()) {
-            return fail(ErrorCode::invalid_argument, "a rule on values that names a carrier cannot be tested", rule.name);
+            return fail(ErrorCode::invalid_argument, "a rule on values that names a carrier cannot be tested",
+                        rule.name);
         }
         if (of_values) {
             const bool compares = rule.metric == RuleMetric::cohort_anomaly || rule.metric == RuleMetric::stuck;

@@ -102,8 +102,9 @@ void TelemetryRules::remove(std::string_view name, const RuleMoment& moment, std
     cohort_count_ -= entry.models.size();
     std::erase_if(by_metric_, [&](const auto& item) { return item.second == &entry; });
     rules_.erase(found);
-    const bool judges_by_past = std::any_of(
-        rules_.begin(), rules_.end(), [](const auto& item) { return item.second.rule.metric != RuleMetric::telemetry; });
+    const bool judges_by_past = std::any_of(rules_.begin(), rules_.end(), [](const auto& item) {
+        return item.second.rule.metric != RuleMetric::telemetry;
+    });
     if (!judges_by_past) {
         scores_.clear();
     }

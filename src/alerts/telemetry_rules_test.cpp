@@ -181,7 +181,8 @@ struct PastRulesTest : testing::Test {
         for (int minute = 0; minute < minutes; ++minute) {
             for (int i = 0; i < devices; ++i) {
                 const double usual = 20 + i * 0.1 + 0.5 * random.normal();
-                EXPECT_TRUE(rules.on_value(name_of_device(i), "temperature", usual + (i == 0 ? of_first_more : 0), now));
+                EXPECT_TRUE(
+                    rules.on_value(name_of_device(i), "temperature", usual + (i == 0 ? of_first_more : 0), now));
             }
             for (int second = 0; second < 60; ++second) {
                 now += Seconds(1);
@@ -209,7 +210,8 @@ TEST_F(PastRulesTest, an_anomaly_is_one_incident_that_lists_its_device_and_what_
     EXPECT_EQ(incident.members, 1);
     ASSERT_EQ(incident.devices.size(), 1U);
     EXPECT_EQ(incident.devices[0].device, "d-0");
-    EXPECT_NE(incident.devices[0].text.find("deviations from its usual"), std::string::npos) << incident.devices[0].text;
+    EXPECT_NE(incident.devices[0].text.find("deviations from its usual"), std::string::npos)
+        << incident.devices[0].text;
     const auto read = parse_incident(to_json(incident));
     ASSERT_TRUE(read);
     EXPECT_EQ(read->devices, incident.devices);

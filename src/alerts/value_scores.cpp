@@ -8,7 +8,7 @@
 namespace muster {
 namespace {
 
-constexpr std::size_t evicted_part = 16;         // of the states go at once: looking for them takes a pass over all
+constexpr std::size_t evicted_part = 16;           // of the states go at once: looking for them takes a pass over all
 constexpr std::int64_t room_interval_ms = 60'000;  // between two such passes
 
 std::uint64_t key_of(const DeviceValue& value) {
@@ -35,7 +35,8 @@ void ValueScores::make_room(std::unordered_map<Key, State>& states, std::int64_t
     }
     const auto last = heard.begin() + static_cast<std::ptrdiff_t>((heard.size() - 1) / evicted_part);
     std::nth_element(heard.begin(), last, heard.end());
-    const std::int64_t oldest_kept_ms = std::min<std::int64_t>(std::int64_t{*last} * 1000, elapsed_ms - silent_min.count());
+    const std::int64_t oldest_kept_ms =
+        std::min<std::int64_t>(std::int64_t{*last} * 1000, elapsed_ms - silent_min.count());
     evicted_ += std::erase_if(
         states, [&](const auto& item) { return std::int64_t{item.second.heard_s()} * 1000 <= oldest_kept_ms; });
 }
@@ -75,8 +76,8 @@ std::optional<double> ValueScores::take_battery(const DeviceValue& value) {
         const auto estimate = battery->forecast.estimate();
         const bool charging = battery->forecast.is_charging();
         battery->is_known = estimate || charging;
-        battery->days = charging ? std::numeric_limits<float>::infinity()
-                                 : static_cast<float>(estimate ? estimate->days : 0.0);
+        battery->days =
+            charging ? std::numeric_limits<float>::infinity() : static_cast<float>(estimate ? estimate->days : 0.0);
     }
     return battery->is_known ? std::optional<double>(battery->days) : std::nullopt;
 }

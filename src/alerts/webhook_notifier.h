@@ -51,7 +51,7 @@ class WebhookNotifier final : public Notifier {
     std::map<std::string, Told> told_;
     std::deque<Delivery> waiting_;
     std::vector<NotificationMark> marks_;  ///< bounded by who takes them once a round
-    std::size_t attempts_ = 0;  ///< of the first in the queue
+    std::size_t attempts_ = 0;             ///< of the first in the queue
     Millis due_{0};
     bool under_way_ = false;
     NotifierCounts counts_;

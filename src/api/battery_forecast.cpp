@@ -15,10 +15,10 @@ std::optional<double> finite(double days) {
 }
 
 std::string_view state_of(const DrainForecast& forecast, const std::optional<DrainForecast::Estimate>& estimate) {
-    return forecast.is_charging()           ? "charging"
-           : !estimate                      ? "unknown"
-           : std::isfinite(estimate->days)  ? "draining"
-                                            : "steady";
+    return forecast.is_charging()          ? "charging"
+           : !estimate                     ? "unknown"
+           : std::isfinite(estimate->days) ? "draining"
+                                           : "steady";
 }
 
 }  // namespace

@@ -125,9 +125,8 @@ HttpResponse RegionHistory::get_history(const ApiRequest& request) const {
 }
 
 void RegionHistory::add_routes(std::vector<Route>& routes) const {
-    routes.push_back(
-        {"GET", "/api/v1/regions/history", Role::viewer,
-         answer_aside(lane_, [this](const ApiRequest& request) { return get_history(request); })});
+    routes.push_back({"GET", "/api/v1/regions/history", Role::viewer,
+                      answer_aside(lane_, [this](const ApiRequest& request) { return get_history(request); })});
 }
 
 }  // namespace muster

@@ -15,8 +15,8 @@ namespace muster {
 
 /// Every region's offline share, minute by minute, in the history of samples: a region is kept as a device whose id
 /// begins with '/', which no device's can, so that its minutes have the retention and the rollups of samples (DESIGN
-/// 3.7). Several api roles write the same minutes, and a minute is one sample whoever writes it. What a kill -9 loses is
-/// what no checkpoint of the processor covered: a minute at most. Any thread; bounded by regions_max.
+/// 3.7). Several api roles write the same minutes, and a minute is one sample whoever writes it. What a kill -9 loses
+/// is what no checkpoint of the processor covered: a minute at most. Any thread; bounded by regions_max.
 class RegionHistory final {
  public:
     static constexpr std::size_t regions_max = 2000;

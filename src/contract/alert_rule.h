@@ -77,8 +77,9 @@ struct AlertRule {
 [[nodiscard]] AlertRule default_rule();
 
 [[nodiscard]] std::string to_json(const AlertRule& rule);
-/// Members that are absent have their defaults, which for thresholds and samples are the metric's. malformed or invalid_argument in a sentence for an operator: a member
-/// that is not known or of the wrong type, a name that may not be, thresholds that clear before they raise.
+/// Members that are absent have their defaults, which for thresholds and samples are the metric's. malformed or
+/// invalid_argument in a sentence for an operator: a member that is not known or of the wrong type, a name that may not
+/// be, thresholds that clear before they raise.
 [[nodiscard]] Result<AlertRule> parse_alert_rule(std::string_view json);
 
 }  // namespace muster

@@ -90,7 +90,8 @@ TEST(AlertRule, a_rule_on_the_past_of_values_has_the_defaults_of_its_metric) {
     EXPECT_DOUBLE_EQ(anomaly->raise, 8);
     EXPECT_DOUBLE_EQ(anomaly->clear, 4);
     EXPECT_FALSE(anomaly->below);
-    const auto battery = parse_alert_rule(R"({"name":"empty","metric":"days_to_empty","telemetry":"battery","raise":2})");
+    const auto battery =
+        parse_alert_rule(R"({"name":"empty","metric":"days_to_empty","telemetry":"battery","raise":2})");
     ASSERT_TRUE(battery) << battery.error().message();
     EXPECT_TRUE(battery->below);
     EXPECT_DOUBLE_EQ(battery->clear, 2.5);
@@ -102,12 +103,12 @@ TEST(AlertRule, a_rule_on_the_past_of_values_has_the_defaults_of_its_metric) {
 }
 
 TEST(AlertRule, a_rule_on_the_past_of_values_that_cannot_be_is_refused) {
-    for (const std::string_view json : {R"({"name":"a","metric":"anomaly"})",
-                                        R"({"name":"a","metric":"anomaly","telemetry":"t","below":true})",
-                                        R"({"name":"a","metric":"days_to_empty","telemetry":"t","below":false})",
-                                        R"({"name":"a","metric":"noise","telemetry":"t","raise":0,"clear":0})",
-                                        R"({"name":"a","metric":"stuck","telemetry":"t","raise":-1})",
-                                        R"({"name":"a","metric":"sticky","telemetry":"t"})"}) {
+    for (const std::string_view json :
+         {R"({"name":"a","metric":"anomaly"})", R"({"name":"a","metric":"anomaly","telemetry":"t","below":true})",
+          R"({"name":"a","metric":"days_to_empty","telemetry":"t","below":false})",
+          R"({"name":"a","metric":"noise","telemetry":"t","raise":0,"clear":0})",
+          R"({"name":"a","metric":"stuck","telemetry":"t","raise":-1})",
+          R"({"name":"a","metric":"sticky","telemetry":"t"})"}) {
         EXPECT_FALSE(parse_alert_rule(json)) << json;
     }
 }

@@ -95,8 +95,7 @@ void play(std::uint64_t seed, Outcome& outcome) {
             const bool now = rules.telemetry().is_in_breach(under_test[r].name, SensorWorld::device_name(device));
             if (now && !raised[r][at]) {
                 const SensorWorld::Truth& truth = world.truth(device);
-                const bool right =
-                    truth.fault != Fault::none && time >= truth.begin && time < truth.end + aftermath;
+                const bool right = truth.fault != Fault::none && time >= truth.begin && time < truth.end + aftermath;
                 auto& [rule_right, rule_alarms] = outcome.by_rule[under_test[r].name];
                 ++rule_alarms;
                 ++outcome.alarms;
@@ -129,8 +128,8 @@ void print(Outcome& outcome) {
     for (std::size_t i = 1; i < fault_count; ++i) {
         Tally& tally = outcome.by_fault[i];
         std::sort(tally.delays_min.begin(), tally.delays_min.end());
-        fmt::print("| {} | {} | {} | {:.1f} % | {:.0f} min |", name_of(static_cast<Fault>(i)), tally.faults, tally.found,
-                   100.0 * tally.found / std::max(1, tally.faults),
+        fmt::print("| {} | {} | {} | {:.1f} % | {:.0f} min |", name_of(static_cast<Fault>(i)), tally.faults,
+                   tally.found, 100.0 * tally.found / std::max(1, tally.faults),
                    tally.delays_min.empty() ? 0.0 : tally.delays_min[tally.delays_min.size() / 2]);
         for (const auto& [rule, count] : tally.found_by) {
             fmt::print(" {} {}", rule, count);

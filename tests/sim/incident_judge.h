@@ -32,7 +32,7 @@ class IncidentJudge final {
 
     RegionRules rules_;
     std::vector<Incident> changed_;
-    std::map<std::string, bool> seen_;        ///< incidents by id: open
+    std::map<std::string, bool> seen_;  ///< incidents by id: open
     int failures_ = 0;
     std::map<std::string, int> losses_told_;  ///< by gateway
     std::string wrong_;

@@ -9,8 +9,7 @@
 namespace muster {
 namespace {
 
-constexpr std::array<std::string_view, fault_count> fault_names{"none",  "spike",   "drift",
-                                                                "stuck", "battery", "noise"};
+constexpr std::array<std::string_view, fault_count> fault_names{"none", "spike", "drift", "stuck", "battery", "noise"};
 constexpr double noise_factor = 5;
 constexpr double drain_factor = 8;
 
@@ -103,8 +102,8 @@ double SensorWorld::signal(Sensor& sensor, Timestamp time) {
 void SensorWorld::run_battery(Sensor& sensor, Timestamp time) {
     constexpr double a_step = static_cast<double>(interval.count()) / 86'400;
     const double factor = is_on(sensor.truth, Fault::battery, "battery", time) ? drain_factor : 1;
-    const bool charging = sensor.charge_from != Timestamp{} && time >= sensor.charge_from &&
-                          time < sensor.charge_from + Seconds(3600);
+    const bool charging =
+        sensor.charge_from != Timestamp{} && time >= sensor.charge_from && time < sensor.charge_from + Seconds(3600);
     sensor.battery += charging ? 480 * a_step : -sensor.drain_a_day * factor * a_step;  // 20 percent in the hour
     sensor.battery = std::clamp(sensor.battery, 0.0, 100.0);
 }

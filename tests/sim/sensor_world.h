@@ -55,7 +55,7 @@ class SensorWorld final {
         double drain_a_day = 0;  ///< percent
         double spike = 0;        ///< degrees
         double drift_an_hour = 0;
-        Timestamp charge_from{};  ///< for an hour
+        Timestamp charge_from{};        ///< for an hour
         std::array<double, 2> stuck{};  ///< temperature, signal as they were
         bool is_stuck = false;
     };
