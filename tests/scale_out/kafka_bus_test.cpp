@@ -22,8 +22,7 @@ class BrokerEnvironment final : public ::testing::Environment {
         return one;
     }
 };
-[[maybe_unused]] ::testing::Environment* const environment =
-    ::testing::AddGlobalTestEnvironment(new BrokerEnvironment);
+[[maybe_unused]] ::testing::Environment* const environment = ::testing::AddGlobalTestEnvironment(new BrokerEnvironment);
 
 /// Topics and groups of a name of their own: tests do not see each other's.
 std::string next_prefix() {
