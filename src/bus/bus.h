@@ -38,8 +38,8 @@ struct ProducerRecord {
     std::string_view value;
     std::span<const RecordHeader> headers;  ///< at most record_headers_max
     Timestamp time{};                       ///< the epoch (0): Kafka puts its own
-    Partition partition = any_partition;  ///< any_partition: partition_of(key)
-    bool tombstone = false;               ///< compacted topics: forget the key; `value` must be empty
+    Partition partition = any_partition;    ///< any_partition: partition_of(key)
+    bool tombstone = false;                 ///< compacted topics: forget the key; `value` must be empty
 };
 
 /// A record as it is read; all views are valid only during the callback that hands it out.
@@ -138,8 +138,8 @@ class Consumer {
     virtual ~Consumer() = default;
 
     /// Waits at most `timeout` for records and hands out at most poll_records_max. Returns how many; 0 on timeout, on
-    /// wake(), and when caught_up() has just become true. An offset that retention has removed is skipped to the oldest one there is (counted in a metric). io,
-    /// corrupt: what the store said; the position is unchanged.
+    /// wake(), and when caught_up() has just become true. An offset that retention has removed is skipped to the oldest
+    /// one there is (counted in a metric). io, corrupt: what the store said; the position is unchanged.
     [[nodiscard]] virtual Result<std::size_t> poll(Millis timeout,
                                                    FunctionRef<void(const ConsumerRecord&)> on_record) = 0;
     /// Durably commits "the group has handled everything before `next`". Never goes back on restart. conflict: the

@@ -83,7 +83,8 @@ Result<void> KafkaBus::make_or_check(const TopicSpec& spec) {
                     describe(options_.prefix + spec.name, differences));
     }
     if (!differences.empty()) {
-        spdlog::warn("kafka: {} (`muster cluster check` lists all)", describe(options_.prefix + spec.name, differences));
+        spdlog::warn("kafka: {} (`muster cluster check` lists all)",
+                     describe(options_.prefix + spec.name, differences));
     }
     return {};
 }

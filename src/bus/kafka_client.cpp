@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <span>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -19,6 +21,7 @@ constexpr Millis linger_max{1000};
 constexpr Millis session_timeout_min{6'000};  // Kafka's group.min.session.timeout.ms
 constexpr Millis session_timeout_max{300'000};
 constexpr Millis reconnect_backoff_max{1'000};  ///< a broker that is back is used within it
+constexpr Millis look_again{50};                ///< at a partition that has no leader
 constexpr std::array connection_settings{"security.", "ssl.", "sasl.", "socket."};
 
 bool is_connection_setting(std::string_view name) {
@@ -43,8 +46,7 @@ Result<void> check(const KafkaBusOptions& options) {
         return fail(ErrorCode::invalid_argument, "the replication factor must be at least 1",
                     std::to_string(options.replication));
     }
-    if (!options.prefix.empty() &&
-        (!check_topic_name(options.prefix) || options.prefix.size() > prefix_bytes_max)) {
+    if (!options.prefix.empty() && (!check_topic_name(options.prefix) || options.prefix.size() > prefix_bytes_max)) {
         return fail(ErrorCode::invalid_argument, "a prefix of topics is at most 64 of [A-Za-z0-9._-]", options.prefix);
     }
     if (options.linger < Millis(0) || options.linger > linger_max) {
@@ -66,45 +68,81 @@ Result<void> check(const KafkaBusOptions& options) {
 
 ErrorCode code_of(rd_kafka_resp_err_t error) {
     switch (error) {
-        case RD_KAFKA_RESP_ERR__QUEUE_FULL: return ErrorCode::queue_full;
+        case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+            return ErrorCode::queue_full;
         case RD_KAFKA_RESP_ERR__TIMED_OUT:
         case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-        case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT: return ErrorCode::timed_out;
+        case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+            return ErrorCode::timed_out;
         case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
         case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: return ErrorCode::not_found;
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+            return ErrorCode::not_found;
         case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-        case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE: return ErrorCode::too_large;
+        case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+            return ErrorCode::too_large;
         case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
         case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
         case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
         case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
-        case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST: return ErrorCode::conflict;
+        case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+            return ErrorCode::conflict;
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return ErrorCode::forbidden;
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            return ErrorCode::forbidden;
         case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-        case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED: return ErrorCode::unauthorized;
+        case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+            return ErrorCode::unauthorized;
         case RD_KAFKA_RESP_ERR__BAD_MSG:
-        case RD_KAFKA_RESP_ERR_INVALID_MSG: return ErrorCode::corrupt;
+        case RD_KAFKA_RESP_ERR_INVALID_MSG:
+            return ErrorCode::corrupt;
         case RD_KAFKA_RESP_ERR__INVALID_ARG:
         case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
         case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
         case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
-        case RD_KAFKA_RESP_ERR_POLICY_VIOLATION: return ErrorCode::invalid_argument;
-        default: return ErrorCode::unavailable;
+        case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+            return ErrorCode::invalid_argument;
+        default:
+            return ErrorCode::unavailable;
     }
 }
 
 tl::unexpected<Error> kafka_failure(std::string_view text, rd_kafka_resp_err_t error, std::string_view what) {
-    return fail(code_of(error), text,
-                what.empty() ? std::string(rd_kafka_err2str(error))
-                             : fmt::format("{}: {}", what, rd_kafka_err2str(error)));
+    return fail(
+        code_of(error), text,
+        what.empty() ? std::string(rd_kafka_err2str(error)) : fmt::format("{}: {}", what, rd_kafka_err2str(error)));
 }
 
 int kafka_wait(std::chrono::steady_clock::time_point deadline) {
     const auto left = std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now()).count();
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
+}
+
+Result<void> find_ends(rd_kafka_t* client, rd_kafka_topic_partition_list_t& partitions,
+                       std::chrono::steady_clock::time_point deadline) {
+    const std::span<rd_kafka_topic_partition_t> all(partitions.elems, static_cast<std::size_t>(partitions.cnt));
+    while (true) {
+        for (rd_kafka_topic_partition_t& one : all) {
+            one.offset = RD_KAFKA_OFFSET_END;
+            one.err = RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
+        auto error = rd_kafka_offsets_for_times(client, &partitions, kafka_wait(deadline));
+        const auto failed = std::ranges::find_if(all, [](const rd_kafka_topic_partition_t& one) {
+            return one.err != RD_KAFKA_RESP_ERR_NO_ERROR || one.offset < 0;
+        });
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR && failed == all.end()) {
+            return {};
+        }
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            error = failed->err;
+        }
+        if (std::chrono::steady_clock::now() + look_again >= deadline) {
+            return kafka_failure("Kafka does not say where a partition ends", error,
+                                 failed == all.end() ? std::string_view() : failed->topic);
+        }
+        std::this_thread::sleep_for(look_again);
+    }
 }
 
 KafkaLog::KafkaLog(std::string name, MetricRegistry& metrics, void* owner)
@@ -148,10 +186,10 @@ KafkaSettings::KafkaSettings(const KafkaBusOptions& options, std::string_view cl
     set("socket.nagle.disable", "true");
     set("log.thread.name", "false");
     set("log.connection.close", "false");
-    rd_kafka_conf_set_log_cb(settings_.get(), [](const rd_kafka_t* client, int level, const char* facility,
-                                                 const char* text) {
-        static_cast<KafkaLog*>(rd_kafka_opaque(client))->take(level, facility, text);
-    });
+    rd_kafka_conf_set_log_cb(settings_.get(),
+                             [](const rd_kafka_t* client, int level, const char* facility, const char* text) {
+                                 static_cast<KafkaLog*>(rd_kafka_opaque(client))->take(level, facility, text);
+                             });
     rd_kafka_conf_set_opaque(settings_.get(), &log);
 }
 

@@ -93,6 +93,11 @@ class KafkaSettings final {
     Result<void> refused_;  ///< the first of KafkaBusOptions::connection that librdkafka does not take
 };
 
+/// Sets each partition's offset to its end. A partition that has no leader just now, because it is new or moves, is
+/// asked for again until `deadline`.
+[[nodiscard]] Result<void> find_ends(rd_kafka_t* client, rd_kafka_topic_partition_list_t& partitions,
+                                     std::chrono::steady_clock::time_point deadline);
+
 /// Milliseconds as librdkafka takes them, from now until `deadline`, never negative.
 [[nodiscard]] int kafka_wait(std::chrono::steady_clock::time_point deadline);
 

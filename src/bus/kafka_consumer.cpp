@@ -225,8 +225,7 @@ Result<void> KafkaConsumer::find_committed(const Readings& readings) {
     for (const Reading* reading : readings) {
         (void)rd_kafka_topic_partition_list_add(list.get(), reading->topic->full_name.c_str(), reading->partition);
     }
-    const auto error =
-        rd_kafka_committed(client_.get(), list.get(), static_cast<int>(bus_.request_timeout.count()));
+    const auto error = rd_kafka_committed(client_.get(), list.get(), static_cast<int>(bus_.request_timeout.count()));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return kafka_failure("Kafka does not say where a group has come to", error, options_.group);
     }
@@ -246,20 +245,13 @@ Result<void> KafkaConsumer::find_ends(const Readings& readings) {
     }
     const auto list = make_partition_list(readings.size());
     for (const Reading* reading : readings) {
-        rd_kafka_topic_partition_list_add(list.get(), reading->topic->full_name.c_str(), reading->partition)->offset =
-            RD_KAFKA_OFFSET_END;
+        (void)rd_kafka_topic_partition_list_add(list.get(), reading->topic->full_name.c_str(), reading->partition);
     }
-    const auto error =
-        rd_kafka_offsets_for_times(client_.get(), list.get(), static_cast<int>(bus_.request_timeout.count()));
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return kafka_failure("Kafka does not say where a partition ends", error, readings.front()->topic->full_name);
+    if (auto found = muster::find_ends(client_.get(), *list, SteadyClock::now() + bus_.request_timeout); !found) {
+        return found;
     }
     for (std::size_t i = 0; i < readings.size(); ++i) {
-        const rd_kafka_topic_partition_t& one = list->elems[i];
-        if (one.err != RD_KAFKA_RESP_ERR_NO_ERROR || one.offset < 0) {
-            return kafka_failure("Kafka does not say where a partition ends", one.err, one.topic);
-        }
-        readings[i]->end = one.offset;
+        readings[i]->end = list->elems[i].offset;
         readings[i]->at_end = false;
     }
     return {};

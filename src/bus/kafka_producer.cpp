@@ -67,8 +67,9 @@ KafkaProducer::~KafkaProducer() {
 
 Result<void> KafkaProducer::start() {
     KafkaSettings settings(bus_, options_.name, log_);
-    settings.set("enable.idempotence", "true")  // and with it acks=all, and order over retries
-        .set("message.timeout.ms", 0)           // never given up
+    settings
+        .set("enable.idempotence", "true")  // and with it acks=all, and order over retries
+        .set("message.timeout.ms", 0)       // never given up
         .set("linger.ms", bus_.linger)
         .set("message.max.bytes", static_cast<std::int64_t>(kafka_message_bytes_max))
         .set("queue.buffering.max.messages", 0)  // queue_bytes_max is the bound

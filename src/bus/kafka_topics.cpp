@@ -57,7 +57,8 @@ std::map<std::string, std::string> KafkaTopics::settings_of(const TopicSpec& spe
         set(segment_bytes, compacted_segment_bytes);
         return settings;
     }
-    const std::uint64_t bytes = std::max<std::uint64_t>(1, spec.retention_bytes / static_cast<std::uint64_t>(partitions));
+    const std::uint64_t bytes =
+        std::max<std::uint64_t>(1, spec.retention_bytes / static_cast<std::uint64_t>(partitions));
     set(cleanup_policy, "delete");
     set(retention_bytes, bytes);
     set(retention_ms, std::chrono::duration_cast<Millis>(spec.retention).count());
@@ -105,8 +106,8 @@ Result<void> KafkaTopics::reach() {
 Result<KafkaOwned<const rd_kafka_metadata_t>> KafkaTopics::look_up(const std::string& name) {
     const KafkaOwned<rd_kafka_topic_t> topic(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
     const rd_kafka_metadata_t* answer = nullptr;
-    const auto error = rd_kafka_metadata(client_.get(), 0, topic.get(), &answer,
-                                         static_cast<int>(options_.request_timeout.count()));
+    const auto error =
+        rd_kafka_metadata(client_.get(), 0, topic.get(), &answer, static_cast<int>(options_.request_timeout.count()));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return kafka_failure("Kafka does not say whether there is a topic", error, name);
     }
@@ -226,7 +227,7 @@ Result<void> KafkaTopics::create(const TopicSpec& spec, Partition partitions) {
     return wait_until_there(name, partitions);
 }
 
-/// Brokers learn of a new topic one after the other; each partition has a leader when all is well.
+/// Brokers learn of a new topic one after the other, and leaders of their partitions last.
 Result<void> KafkaTopics::wait_until_there(const std::string& name, Partition partitions) {
     const auto until = SteadyClock::now() + options_.connect_timeout;
     while (true) {
@@ -238,7 +239,7 @@ Result<void> KafkaTopics::wait_until_there(const std::string& name, Partition pa
             const rd_kafka_metadata_topic& topic = (*metadata)->topics[0];
             if (std::all_of(topic.partitions, topic.partitions + topic.partition_cnt,
                             [](const rd_kafka_metadata_partition& one) { return one.leader >= 0; })) {
-                return {};
+                break;
             }
         }
         if (SteadyClock::now() >= until) {
@@ -246,6 +247,9 @@ Result<void> KafkaTopics::wait_until_there(const std::string& name, Partition pa
         }
         std::this_thread::sleep_for(look_again);
     }
+    const auto list = make_partition_list(static_cast<std::size_t>(partitions));
+    rd_kafka_topic_partition_list_add_range(list.get(), name.c_str(), 0, partitions - 1);
+    return find_ends(client_.get(), *list, until);
 }
 
 std::vector<KafkaTopicDifference> KafkaTopics::compare(const TopicSpec& spec, Partition partitions,
@@ -262,7 +266,8 @@ std::vector<KafkaTopicDifference> KafkaTopics::compare(const TopicSpec& spec, Pa
         const auto at = found.settings.find(setting);
         const std::string is = at == found.settings.end() ? "unset" : at->second;
         if (is != wanted) {
-            const bool too_small = setting == message_bytes && std::strtoull(is.c_str(), nullptr, 10) < kafka_message_bytes_max;
+            const bool too_small =
+                setting == message_bytes && std::strtoull(is.c_str(), nullptr, 10) < kafka_message_bytes_max;
             differences.push_back({setting, wanted, is, setting == cleanup_policy || too_small});
         }
     }

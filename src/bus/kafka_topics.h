@@ -53,9 +53,8 @@ class KafkaTopics final {
     [[nodiscard]] Result<void> reach();
     [[nodiscard]] Result<KafkaOwned<const rd_kafka_metadata_t>> look_up(const std::string& name);
     [[nodiscard]] Result<void> wait_until_there(const std::string& name, Partition partitions);
-    [[nodiscard]] Result<KafkaOwned<rd_kafka_event_t>> ask(rd_kafka_admin_op_t what,
-                                                           const std::function<void(rd_kafka_AdminOptions_t*,
-                                                                                    rd_kafka_queue_t*)>& send);
+    [[nodiscard]] Result<KafkaOwned<rd_kafka_event_t>> ask(
+        rd_kafka_admin_op_t what, const std::function<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send);
 
     const KafkaBusOptions options_;
     KafkaLog log_;

@@ -52,9 +52,8 @@ Result<void> KafkaBroker::start() {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    std::vector<std::string> words{MUSTER_KAFKA_SCRIPT, "run",     "--data",
-                                   directory_.path() + "/data",    "--port",
-                                   std::to_string(port_)};
+    std::vector<std::string> words{MUSTER_KAFKA_SCRIPT,         "run",    "--data",
+                                   directory_.path() + "/data", "--port", std::to_string(port_)};
     std::vector<char*> arguments;
     for (std::string& word : words) {
         arguments.push_back(word.data());
