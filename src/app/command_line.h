@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/cluster_command.h"
 #include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/rules_command.h"
@@ -67,7 +68,7 @@ struct SimulateOptions {
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
 using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions,
-                             GatewayDrainOptions, RulesTestOptions>;
+                             GatewayDrainOptions, RulesTestOptions, ClusterOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

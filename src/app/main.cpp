@@ -1,5 +1,6 @@
 #include <variant>
 
+#include "app/cluster_command.h"
 #include "app/command_line.h"
 #include "app/gateway_command.h"
 #include "app/history_command.h"
@@ -18,6 +19,7 @@ struct Run {
     int operator()(const muster::RulesTestOptions& options) const { return muster::run_rules_test(options); }
     int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
     int operator()(const muster::GatewayDrainOptions& options) const { return muster::run_gateway_drain(options); }
+    int operator()(const muster::ClusterOptions& options) const { return muster::run_cluster(options); }
 };
 
 }  // namespace
