@@ -14,7 +14,7 @@ constexpr std::string_view cluster_footer =
     "A cluster is any number of gateways and processors, a shadow, an alerts and an api process, on Apache Kafka and "
     "Redis.\n'muster cluster init' makes Kafka's topics first; 'make scale-out' shows all of it on one machine.\n";
 
-CLI::App* add_role(CLI::App& app, const char* role, const char* help, ClusterOptions& options, const char* name,
+CLI::App* add_role(CLI::App& app, const char* role, const char* help, RoleProcessOptions& options, const char* name,
                    bool uses_redis, std::string_view example) {
     CLI::App* command = app.add_subcommand(role, help);
     command->footer(fmt::format("Example:\n  {}\n{}", example, cluster_footer));
@@ -28,8 +28,8 @@ CLI::App* add_role(CLI::App& app, const char* role, const char* help, ClusterOpt
 }
 
 /// What no role of a cluster can do without.
-Result<void> complete(std::string_view role, ClusterOptions& options, bool uses_redis) {
-    if (options.kafka.empty()) {
+Result<void> complete(std::string_view role, RoleProcessOptions& options, bool uses_redis) {
+    if (options.kafka.brokers.empty()) {
         return fail(ErrorCode::invalid_argument, "it needs Kafka: --kafka host:port (or MUSTER_KAFKA)",
                     fmt::format("muster {}; one process that needs no server is 'muster serve'", role));
     }

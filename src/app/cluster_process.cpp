@@ -30,7 +30,7 @@ HttpResponse text(std::string body, unsigned status = 200) {
 
 }  // namespace
 
-ClusterProcess::ClusterProcess(std::string role, ClusterOptions options)
+ClusterProcess::ClusterProcess(std::string role, RoleProcessOptions options)
     : role_(std::move(role)), options_(std::move(options)) {}
 
 ClusterProcess::~ClusterProcess() {
@@ -48,8 +48,11 @@ Result<void> ClusterProcess::open() {
         return made;
     }
     remove_endpoints(options_.data_directory);
-    KafkaBusOptions kafka;
-    kafka.brokers = options_.kafka;
+    auto options = kafka_bus_options(options_.kafka);
+    if (!options) {
+        return tl::unexpected(options.error());
+    }
+    KafkaBusOptions& kafka = *options;
     kafka.client = fmt::format("muster-{}-{}", role_, options_.name);
     return naming("--kafka", keep(KafkaBus::open(std::move(kafka), metrics_), bus_));
 }

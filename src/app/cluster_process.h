@@ -40,12 +40,12 @@ class RunningRole {
 /// on Kafka, and its report on it.
 class ClusterProcess final {
  public:
-    ClusterProcess(std::string role, ClusterOptions options);
+    ClusterProcess(std::string role, RoleProcessOptions options);
     ~ClusterProcess();
     ClusterProcess(const ClusterProcess&) = delete;
     ClusterProcess& operator=(const ClusterProcess&) = delete;
 
-    [[nodiscard]] const ClusterOptions& options() const { return options_; }
+    [[nodiscard]] const RoleProcessOptions& options() const { return options_; }
     [[nodiscard]] Bus& bus() { return *bus_; }
     [[nodiscard]] const Clock& clock() const { return clock_; }
     [[nodiscard]] MetricRegistry& metrics() { return metrics_; }
@@ -62,7 +62,7 @@ class ClusterProcess final {
     void print_ready() const;
 
     const std::string role_;
-    const ClusterOptions options_;
+    const RoleProcessOptions options_;
     net::SystemClock clock_;
     MetricRegistry metrics_;
     std::unique_ptr<Bus> bus_;

@@ -10,27 +10,27 @@ namespace muster {
 // Each runs until SIGINT or SIGTERM and returns the exit code.
 
 struct GatewayProcessOptions {
-    ClusterOptions cluster;
+    RoleProcessOptions cluster;
     GatewayRoleOptions gateway;
     std::string tokens_file;  ///< the API's tokens.json: whose operators may connect; empty: no operators
 };
 
 struct ProcessorProcessOptions {
-    ClusterOptions cluster;
+    RoleProcessOptions cluster;
     ProcessorRoleOptions processor;
 };
 
 struct ShadowProcessOptions {
-    ClusterOptions cluster;
+    RoleProcessOptions cluster;
 };
 
 struct AlertsProcessOptions {
-    ClusterOptions cluster;
+    RoleProcessOptions cluster;
     AlertsRoleOptions alerts;
 };
 
 struct ApiProcessOptions {
-    ClusterOptions cluster;
+    RoleProcessOptions cluster;
     ApiRoleOptions api;
     HistoryRoleOptions history;
     ProcessorRoleOptions processor;  ///< of the history: the same heartbeat timeout as the processors have

@@ -226,6 +226,42 @@ void add_rules(CLI::App& app, RulesTestOptions& options) {
         ->capture_default_str();
 }
 
+void add_cluster(CLI::App& app, ClusterOptions& init, ClusterOptions& check) {
+    CLI::App* cluster = app.add_subcommand("cluster", "Prepare or check the Kafka cluster that Muster runs on");
+    cluster->require_subcommand(1);
+    const auto add_common = [](CLI::App* command, ClusterOptions& options) {
+        add_kafka_connection(*command, options.kafka);
+        command->get_option("--kafka")->required();
+        command
+            ->add_option("--partitions", options.partitions,
+                         "Of every topic, 1 to 1024: processors share them out, so at least as many as there will be. "
+                         "It cannot be changed later. Default: as many as there are, 16 in a new cluster")
+            ->check(CLI::Range(1, 1024));
+        command
+            ->add_option("--replication", options.replication,
+                         "Copies of every record, on as many brokers: 3 lose nothing and go on when a broker fails")
+            ->check(CLI::Range(1, 100))
+            ->capture_default_str();
+        command
+            ->add_option("--events-bytes-max", options.events_bytes_max,
+                         "Disk for muster.events, a copy: what a processor can be replayed from")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str();
+    };
+    CLI::App* making = cluster->add_subcommand("init", "Make Muster's topics; those that are there are left alone");
+    making->footer(
+        "Examples:\n  muster cluster init --kafka 127.0.0.1:9092\n"
+        "  muster cluster init --kafka kafka-1:9092,kafka-2:9092 --partitions 64 --replication 3\n"
+        "Needed once, before the first role starts. A second call changes nothing, and says what is not as asked.\n"
+        "No Kafka at hand? tools/kafka.sh run --data kafka-data starts a broker on this machine.");
+    add_common(making, init);
+    CLI::App* looking =
+        cluster->add_subcommand("check", "Say what is missing or not as Muster makes it; change nothing");
+    looking->footer("Exit code 0: all is as Muster wants it. 1: it is not, or Kafka cannot be reached.");
+    add_common(looking, check);
+    check.check_only = true;
+}
+
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
     scenario.flappers = *parse_share(texts.flappers);
     scenario.sleepers = *parse_share(texts.sleepers);
@@ -262,12 +298,15 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     HistoryVerifyOptions history_verify;
     GatewayDrainOptions gateway_drain;
     RulesTestOptions rules_test;
+    ClusterOptions cluster_init;
+    ClusterOptions cluster_check;
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
     add_rules(app, rules_test);
     ClusterCommands cluster;
     add_gateway_drain(*add_cluster_commands(app, cluster), gateway_drain);
+    add_cluster(app, cluster_init, cluster_check);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -287,6 +326,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("gateway")) {
         return {gateway_drain, 0};
+    }
+    if (app.got_subcommand("cluster")) {
+        return {app.get_subcommand("cluster")->got_subcommand("init") ? cluster_init : cluster_check, 0};
     }
     if (app.got_subcommand("rules")) {
         return {rules_test, 0};

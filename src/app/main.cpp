@@ -1,5 +1,6 @@
 #include <variant>
 
+#include "app/cluster_command.h"
 #include "app/cluster_roles.h"
 #include "app/command_line.h"
 #include "app/gateway_command.h"
@@ -26,6 +27,7 @@ struct Run {
     int operator()(const muster::ShadowProcessOptions& options) const { return muster::run_shadow_process(options); }
     int operator()(const muster::AlertsProcessOptions& options) const { return muster::run_alerts_process(options); }
     int operator()(const muster::ApiProcessOptions& options) const { return muster::run_api_process(options); }
+    int operator()(const muster::ClusterOptions& options) const { return muster::run_cluster(options); }
 };
 
 }  // namespace
