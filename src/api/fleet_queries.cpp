@@ -92,6 +92,16 @@ Result<std::string> FleetQueries::fleet() {
             .member("draining", gateway.draining)
             .end_object();
     }
+    writer.end_array().key("processes").begin_array();
+    for (const auto& process : health.processes) {
+        writer.begin_object()
+            .member("role", process.role)
+            .member("name", process.name)
+            .member("since", process.since)
+            .member("lag", process.lag)
+            .member("devices", process.devices)
+            .end_object();
+    }
     writer.end_array()
         .key("rates")
         .begin_object()

@@ -76,6 +76,7 @@ class ProcessorWorker final : public RebalanceListener {
     [[nodiscard]] Result<void> save(Partition partition, Assigned& assigned);
     [[nodiscard]] Result<void> save_on_bus(Partition partition, Assigned& assigned, std::string_view snapshot);
     [[nodiscard]] bool restore_file(Partition partition, Assigned& assigned);
+    void restore(Partition partition, Assigned& assigned);
     [[nodiscard]] bool restore_from_bus(Partition partition, Assigned& assigned);
     void refill_status(Partition partition, const PartitionFold& fold);
     /// The status store says that it has lost something since it was last looked at: all of it is written again.

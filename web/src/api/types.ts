@@ -20,11 +20,24 @@ export interface Gateway {
   since: number;
 }
 
+/** One process of a cluster. */
+export interface Process {
+  role: 'gateway' | 'processor' | 'shadow' | 'alerts' | 'api';
+  name: string;
+  since: number;
+  /** Of a processor: durable records not yet processed. */
+  lag: number;
+  /** Of a processor: devices of its partitions. */
+  devices: number;
+}
+
 export interface Fleet {
   time: number;
   counts: Counts;
   regions: number;
   gateways: Gateway[];
+  /** Of a cluster; empty where one process is everything. */
+  processes: Process[];
   rates: { records_per_s: number; bytes_per_s: number; connects_per_min: number; disconnects_per_min: number };
   /** From a record's arrival at the gateway until the API shows it, over the last minute; null: nothing to measure. */
   detection_ms: { p50: number; p99: number } | null;

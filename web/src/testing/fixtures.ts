@@ -13,6 +13,7 @@ export const fleet = (part: Partial<Fleet> = {}): Fleet => ({
   counts: counts(),
   regions: 3,
   gateways: [{ name: 'gw-1', sessions: 960, since: time - 3_600_000 }],
+  processes: [],
   rates: { records_per_s: 33.4, bytes_per_s: 17_800, connects_per_min: 21, disconnects_per_min: 18 },
   detection_ms: { p50: 12, p99: 184 },
   lag_ms: 240,
