@@ -127,7 +127,12 @@ Result<SessionEpoch> EmbeddedSessionStore::next_epoch() {
 }
 
 void EmbeddedSessionStore::claim(std::string_view session, std::string_view gateway, Done done) {
+    SessionAtGateway claimed(session, gateway);
     std::unique_lock lock(hand_over_mutex_);
+    if (const auto pending = hand_overs_.find(claimed); pending != hand_overs_.end()) {
+        pending->second.behind.push_back(std::move(done));
+        return;
+    }
     const Result<SessionEpoch> epoch = next_epoch();
     const auto is_other = [&](const std::string& name) { return name != gateway; };
     std::set<std::string> asked;
@@ -139,11 +144,6 @@ void EmbeddedSessionStore::claim(std::string_view session, std::string_view gate
     if (!epoch || (asked.empty() && std::ranges::none_of(gateways_, is_other))) {
         lock.unlock();
         done(epoch.map([](SessionEpoch given) { return SessionClaim{.epoch = given}; }));
-        return;
-    }
-    SessionAtGateway claimed(session, gateway);
-    if (const auto pending = hand_overs_.find(claimed); pending != hand_overs_.end()) {
-        pending->second.behind.emplace_back(*epoch, std::move(done));
         return;
     }
     hand_overs_.emplace(claimed, HandOver{.epoch = *epoch, .done = std::move(done), .waits_for = asked});
@@ -193,33 +193,32 @@ Result<std::shared_ptr<void>> EmbeddedSessionStore::watch(std::string_view gatew
 }
 
 void EmbeddedSessionStore::let_go(const std::string& gateway) {
-    std::vector<SessionAtGateway> waiting;
+    std::vector<std::pair<SessionAtGateway, SessionEpoch>> waiting;
     {
         const std::lock_guard lock(hand_over_mutex_);
         watchers_.erase(gateway);
         gateways_.insert(gateway);
         for (const auto& [claimed, hand_over] : hand_overs_) {
             if (hand_over.waits_for.contains(gateway)) {
-                waiting.push_back(claimed);
+                waiting.emplace_back(claimed, hand_over.epoch);
             }
         }
     }
-    for (const auto& [session, by] : waiting) {
-        answered(gateway, by, session);
+    for (const auto& [claimed, epoch] : waiting) {
+        answered(gateway, claimed, epoch);
     }
 }
 
 void EmbeddedSessionStore::give_up(std::string_view gateway, const LostSession& lost) {
-    answered(std::string(gateway), lost.claimed_by, lost.session);
+    answered(std::string(gateway), {lost.session, lost.claimed_by}, lost.epoch);
 }
 
-void EmbeddedSessionStore::answered(const std::string& gateway, const std::string& by, std::string_view session) {
-    const SessionAtGateway claimed(session, by);
+void EmbeddedSessionStore::answered(const std::string& gateway, const SessionAtGateway& claimed, SessionEpoch epoch) {
     {
         const std::lock_guard lock(hand_over_mutex_);
         const auto pending = hand_overs_.find(claimed);
-        if (pending == hand_overs_.end() || pending->second.waits_for.erase(gateway) == 0 ||
-            !pending->second.waits_for.empty()) {
+        if (pending == hand_overs_.end() || pending->second.epoch != epoch ||
+            pending->second.waits_for.erase(gateway) == 0 || !pending->second.waits_for.empty()) {
             return;
         }
     }
@@ -249,8 +248,8 @@ void EmbeddedSessionStore::move_and_answer(const SessionAtGateway& claimed) {
         answered.lost = std::move(pending->second.lost);
         hand_overs_.erase(pending);
     }
-    for (const auto& [epoch, done] : answered.behind) {
-        done(SessionClaim{.epoch = epoch});
+    for (Done& done : answered.behind) {
+        claim(claimed.first, claimed.second, std::move(done));
     }
     for (const LostSession& lost : answered.lost) {
         tell(claimed.second, lost);

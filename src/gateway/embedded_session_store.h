@@ -50,15 +50,15 @@ class EmbeddedSessionStore final : public SessionStore {
         SessionEpoch epoch = 0;
         Done done;
         std::set<std::string> waits_for{};
-        std::vector<std::pair<SessionEpoch, Done>> behind{};  ///< later claims of the same gateway
-        std::vector<LostSession> lost{};                      ///< what is to be told after `done`
+        std::vector<Done> behind{};       ///< later claims of the same gateway: made when this one is answered
+        std::vector<LostSession> lost{};  ///< what is to be told after `done`
     };
 
     explicit EmbeddedSessionStore(std::unique_ptr<RocksDatabase> database);
     [[nodiscard]] Result<std::uint64_t> raise(const std::string& key);
     [[nodiscard]] Result<SessionEpoch> next_epoch();
     [[nodiscard]] Result<void> look_for_gateways();
-    void answered(const std::string& gateway, const std::string& by, std::string_view session);
+    void answered(const std::string& gateway, const SessionAtGateway& claimed, SessionEpoch epoch);
     void let_go(const std::string& gateway);
     void tell(const std::string& gateway, const LostSession& lost);
     /// Everybody has given it up: when what they stored is written, it moves.

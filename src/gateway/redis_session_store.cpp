@@ -91,6 +91,9 @@ RedisSessionStore::RedisSessionStore(RedisSessionStoreOptions options, MetricReg
                                         "Batches of changes of kept sessions that Redis did not take in time")),
       waiting_bytes_(
           metrics.gauge("muster_sessions_waiting_bytes", "Changes of kept sessions that Redis has not confirmed")),
+      claims_waiting_(metrics.gauge("muster_sessions_claims_waiting", "Claims that wait to be sent to Redis")),
+      hand_overs_waiting_(
+          metrics.gauge("muster_sessions_hand_overs_waiting", "Claims that wait for another gateway to give up")),
       direct_(setup_of(options_, "sessions-start"), metrics),
       link_(setup_of(options_, "sessions"), metrics) {}
 
@@ -113,6 +116,8 @@ RedisSessionStore::~RedisSessionStore() {
     if (thread_.joinable()) {
         thread_.join();
     }
+    const std::lock_guard lock(watchers_mutex_);
+    watchers_.clear();
 }
 
 // ---- what callers wait for
@@ -266,6 +271,7 @@ void RedisSessionStore::run() {
     std::vector<Claim> claims;
     std::vector<RedisSessionNotice> notices;
     while (take_work(claims, notices)) {
+        claims_waiting_.Set(static_cast<double>(claims.size()));
         for (const RedisSessionNotice& notice : notices) {
             heed(notice);
         }
@@ -283,6 +289,7 @@ void RedisSessionStore::run() {
         }
         const auto connection = link_.get();
         finish_hand_overs(connection ? *connection : nullptr);
+        hand_overs_waiting_.Set(static_cast<double>(hand_overs_.size()));
         give_up_batches(Steady::now() - options_.patience);
     }
     give_up_batches(Steady::time_point::max());
@@ -352,16 +359,24 @@ void RedisSessionStore::tell(const std::string& gateway, const LostSession& lost
 /// Those that were answered, or wait for other gateways, leave `claims`.
 void RedisSessionStore::send_claims(RedisConnection& connection, std::vector<Claim>& claims) {
     std::vector<Claim> sent;
+    std::vector<Claim> later;
+    std::set<SessionAtGateway> in_this_round;
     for (Claim& claim : claims) {
-        const auto pending = hand_overs_.find({claim.session, claim.gateway});
+        const SessionAtGateway at(claim.session, claim.gateway);
+        const auto pending = hand_overs_.find(at);
         if (pending != hand_overs_.end()) {
             pending->second.behind.push_back(std::move(claim));
+            continue;
+        }
+        if (!in_this_round.insert(at).second) {
+            later.push_back(std::move(claim));  // whether it waits is known when the one before is answered
             continue;
         }
         append_claim(connection, link_.script(claim_script), redis_session_key(claim.session), claim.gateway, highest_);
         sent.push_back(std::move(claim));
     }
     claims.clear();
+    claim_again(later);
     std::vector<SessionAtGateway> begun;
     std::optional<Error> error;
     for (Claim& claim : sent) {
@@ -375,10 +390,7 @@ void RedisSessionStore::send_claims(RedisConnection& connection, std::vector<Cla
         const SessionEpoch epoch = (*reply)[0].unsigned_integer();
         highest_ = std::max(highest_, epoch);
         const SessionAtGateway at(claim.session, claim.gateway);
-        const auto pending = hand_overs_.find(at);  // begun by a claim of this round
-        if (pending != hand_overs_.end()) {
-            pending->second.behind.push_back(std::move(claim));
-        } else if (reply->size() == 1) {
+        if (reply->size() == 1) {
             claim.done(SessionClaim{.epoch = epoch});
         } else {
             HandOver hand_over{.claim = std::move(claim),
@@ -402,6 +414,13 @@ void RedisSessionStore::send_claims(RedisConnection& connection, std::vector<Cla
     if (error) {
         link_.note(*error);
     }
+}
+
+/// In the next round, before those that came since.
+void RedisSessionStore::claim_again(std::vector<Claim>& claims) {
+    const std::lock_guard lock(mutex_);
+    claims_.insert(claims_.begin(), std::make_move_iterator(claims.begin()), std::make_move_iterator(claims.end()));
+    claims.clear();
 }
 
 /// The dead are not waited for.
@@ -466,11 +485,7 @@ void RedisSessionStore::finish(const SessionAtGateway& at, Result<SessionClaim> 
     HandOver ended = std::move(hand_overs_.extract(at).mapped());
     claims_refused_.Increment(answer ? 0 : 1);
     ended.claim.done(std::move(answer));
-    {
-        const std::lock_guard lock(mutex_);
-        claims_.insert(claims_.begin(), std::make_move_iterator(ended.behind.begin()),
-                       std::make_move_iterator(ended.behind.end()));
-    }
+    claim_again(ended.behind);
     for (const LostSession& lost : ended.lost) {
         tell(at.second, lost);
     }

@@ -103,6 +103,7 @@ class RedisSessionStore final : public SessionStore {
     void tell(const std::string& gateway, const LostSession& lost);
     void send_claims(RedisConnection& connection, std::vector<Claim>& claims);
     [[nodiscard]] Result<void> ask_holders(RedisConnection& connection, const std::vector<SessionAtGateway>& begun);
+    void claim_again(std::vector<Claim>& claims);
     void refuse(const Claim& claim);
     /// Takes over what others gave up, or did not in time.
     void finish_hand_overs(RedisConnection* connection);
@@ -130,6 +131,8 @@ class RedisSessionStore final : public SessionStore {
     Counter& fenced_;
     Counter& batches_given_up_;
     Gauge& waiting_bytes_;
+    Gauge& claims_waiting_;
+    Gauge& hand_overs_waiting_;
 
     std::mutex direct_mutex_;  ///< guards direct_: what callers wait for, at start-up
     RedisLink direct_;

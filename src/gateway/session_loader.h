@@ -10,10 +10,10 @@
 
 namespace muster {
 
-/// Brings back what the SessionStore has kept of a gateway's sessions: into the workers' tables and the subscription
-/// index, before the workers start; by the thread that starts the gateway. Or one that is taken over, by its worker.
-/// Used once. Bounded by sessions_kept_max and
-/// the limits of sessions; what is beyond, expired or damaged is counted and leaves the store.
+/// Brings back what the SessionStore has kept: all sessions of a gateway into the workers' tables and the subscription
+/// index, by the thread that starts it and before the workers start; or one that is taken over, by its worker. Used
+/// once. Bounded by sessions_kept_max and the limits of sessions; what is beyond, expired or damaged is counted and
+/// leaves the store.
 class SessionLoader final {
  public:
     SessionLoader(GatewayContext& context, const TimeBase& time, MetricRegistry& metrics);
