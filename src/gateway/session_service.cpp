@@ -518,7 +518,8 @@ void SessionService::send_retained(Connection& connection, const mqtt::Subscribe
 }
 
 bool SessionService::has_more(const Connection& connection) const {
-    return connection.session != nullptr && (connection.backlog || connection.session->mqtt.waits_for_room());
+    return connection.session != nullptr && !connection.is_ending() &&
+           (connection.backlog || connection.session->mqtt.waits_for_room());
 }
 
 void SessionService::pump(Connection& connection) {

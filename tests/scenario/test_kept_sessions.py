@@ -250,7 +250,7 @@ class KeptSessions(harness.Scenario):
         harness.wait_until(lambda: server.metric("muster_gateway_session_store_bytes") == 0, "that to be stored")
         server.kill()
         server.start()
-        listener = self.client(server, "mosquitto_sub", "-i", "listener", "-t", "news/#", "-q", "1", "-C", "1", "-W", "60")
+        listener = self.client(server, "mosquitto_sub", "-i", "listener", "-t", "news/#", "-q", "1", "-C", "1", "-W", "30")
         self.assertEqual(0, listener.wait(timeout=2 * harness.PATIENCE_S), "the will never came")
         self.assertGreaterEqual(time.monotonic() - left, 4)
         self.assertEqual("gone\n", self.output_of(listener))
