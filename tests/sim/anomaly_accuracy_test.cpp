@@ -1,4 +1,5 @@
-// How often the rules on values are right, on sensors whose truth is known.
+// How often the rules on values are right, on sensors whose truth is known. MUSTER_ANOMALY_SEEDS and
+// MUSTER_ANOMALY_FROM say which worlds, MUSTER_ANOMALY_SEVERITY how large their faults are (1).
 #include <array>
 #include <cstdlib>
 #include <map>
@@ -65,8 +66,8 @@ struct Outcome {
 
 /// One world under all rules. An alarm is a device that comes into breach of a rule; it is right when the device has a
 /// fault then, or had one within the aftermath. A fault is found when there is such an alarm.
-void play(std::uint64_t seed, Outcome& outcome) {
-    SensorWorld world(seed);
+void play(std::uint64_t seed, double severity, Outcome& outcome) {
+    SensorWorld world(seed, severity);
     RegionRules rules;
     std::vector<Incident> changed;
     const std::vector<AlertRule> under_test = rules_under_test();
@@ -148,11 +149,16 @@ TEST(AnomalyAccuracy, of_seeded_faults_nearly_all_are_found_and_nearly_all_alarm
     const char* const from = std::getenv("MUSTER_ANOMALY_FROM");
     const int seeds = asked != nullptr ? std::atoi(asked) : default_seeds;
     const std::uint64_t first = from != nullptr ? std::strtoull(from, nullptr, 10) : first_seed;
+    const char* const given = std::getenv("MUSTER_ANOMALY_SEVERITY");
+    const double severity = given != nullptr ? std::strtod(given, nullptr) : 1;
     Outcome outcome;
     for (int i = 0; i < seeds; ++i) {
-        play(first + static_cast<std::uint64_t>(i), outcome);
+        play(first + static_cast<std::uint64_t>(i), severity, outcome);
     }
     print(outcome);
+    if (severity != 1) {
+        GTEST_SKIP() << "measured only: the floors are for faults of full size";
+    }
     EXPECT_GE(outcome.precision(), 0.95);
     EXPECT_GE(outcome.recall(), 0.90);
     for (std::size_t i = 1; i < fault_count; ++i) {

@@ -10,8 +10,8 @@ namespace muster {
 namespace {
 
 constexpr std::array<std::string_view, fault_count> fault_names{"none", "spike", "drift", "stuck", "battery", "noise"};
-constexpr double noise_factor = 5;
-constexpr double drain_factor = 8;
+constexpr double noise_more = 4;  ///< of the usual noise, on top of it
+constexpr double drain_more = 7;
 
 double hours(Timestamp since, Timestamp time) {
     return static_cast<double>((time - since).count()) / 3'600'000;
@@ -35,7 +35,7 @@ std::string SensorWorld::device_name(int device) {
     return fmt::format("d-{}", device);
 }
 
-SensorWorld::SensorWorld(std::uint64_t seed) : random_(seed) {
+SensorWorld::SensorWorld(std::uint64_t seed, double severity) : random_(seed), severity_(severity) {
     sensors_.resize(devices);
     for (std::size_t i = 0; i < sensors_.size(); ++i) {
         Sensor& sensor = sensors_[i];
@@ -60,11 +60,11 @@ SensorWorld::SensorWorld(std::uint64_t seed) : random_(seed) {
             case Fault::spike:
                 truth.metric = "temperature";
                 truth.end = truth.begin + Seconds(300 + static_cast<std::int64_t>(random_.uniform() * 600));
-                sensor.spike = (random_.chance(0.5) ? 1 : -1) * (5 + 7 * random_.uniform());
+                sensor.spike = severity * (random_.chance(0.5) ? 1 : -1) * (5 + 7 * random_.uniform());
                 break;
             case Fault::drift:
                 truth.metric = "temperature";
-                sensor.drift_an_hour = (random_.chance(0.5) ? 1 : -1) * (1 + 2 * random_.uniform());
+                sensor.drift_an_hour = severity * (random_.chance(0.5) ? 1 : -1) * (1 + 2 * random_.uniform());
                 break;
             case Fault::stuck:
             case Fault::noise:
@@ -82,7 +82,7 @@ SensorWorld::SensorWorld(std::uint64_t seed) : random_(seed) {
 double SensorWorld::temperature(Sensor& sensor, Timestamp time) {
     const Truth& truth = sensor.truth;
     const double phase = (hours(start, time) + sensor.hours_east) / 24;
-    const double noise = is_on(truth, Fault::noise, "temperature", time) ? noise_factor : 1;
+    const double noise = is_on(truth, Fault::noise, "temperature", time) ? 1 + noise_more * severity_ : 1;
     double value = 24 + sensor.offset + 5 * std::cos(2 * std::numbers::pi * phase) + 0.2 * noise * random_.normal();
     if (is_on(truth, Fault::spike, "temperature", time)) {
         value += sensor.spike;
@@ -94,14 +94,14 @@ double SensorWorld::temperature(Sensor& sensor, Timestamp time) {
 }
 
 double SensorWorld::signal(Sensor& sensor, Timestamp time) {
-    const double noise = is_on(sensor.truth, Fault::noise, "signal", time) ? noise_factor : 1;
+    const double noise = is_on(sensor.truth, Fault::noise, "signal", time) ? 1 + noise_more * severity_ : 1;
     sensor.signal_drift = 0.9 * sensor.signal_drift + random_.normal();
     return std::round(sensor.signal + sensor.signal_drift + (noise - 1) * random_.normal());
 }
 
 void SensorWorld::run_battery(Sensor& sensor, Timestamp time) {
     constexpr double a_step = static_cast<double>(interval.count()) / 86'400;
-    const double factor = is_on(sensor.truth, Fault::battery, "battery", time) ? drain_factor : 1;
+    const double factor = is_on(sensor.truth, Fault::battery, "battery", time) ? 1 + drain_more * severity_ : 1;
     const bool charging =
         sensor.charge_from != Timestamp{} && time >= sensor.charge_from && time < sensor.charge_from + Seconds(3600);
     sensor.battery += charging ? 480 * a_step : -sensor.drain_a_day * factor * a_step;  // 20 percent in the hour

@@ -34,7 +34,8 @@ class SensorWorld final {
         std::string metric;
     };
 
-    explicit SensorWorld(std::uint64_t seed);
+    /// `severity`: 1 is a fault as it is meant, 0.5 one of half the size.
+    explicit SensorWorld(std::uint64_t seed, double severity = 1);
 
     [[nodiscard]] static std::string device_name(int device);
     [[nodiscard]] static std::string model_of(int device) { return device % 2 == 0 ? "m-1" : "m-2"; }
@@ -65,6 +66,7 @@ class SensorWorld final {
     void run_battery(Sensor& sensor, Timestamp time);
 
     Random random_;
+    const double severity_;
     std::vector<Sensor> sensors_;
     Timestamp now_ = start;
 };
