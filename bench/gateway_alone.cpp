@@ -1,7 +1,7 @@
 // The gateway without the rest of Muster, to be measured from outside: its records are thrown away. Prints where it
 // listens; ends with SIGTERM.
-// Usage: muster_gateway_alone address:port [threads] [pace in ms] ["cluster"] [listeners as of --listen, with options...]
-// "cluster": as one of several gateways, the others of which want nothing.
+// Usage: muster_gateway_alone address:port [threads] [pace in ms] ["cluster"] [listeners as of --listen, with
+// options...] "cluster": as one of several gateways, the others of which want nothing.
 
 #include <csignal>
 #include <cstdio>
