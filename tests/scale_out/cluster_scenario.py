@@ -108,13 +108,14 @@ class ClusterScenario(unittest.TestCase):
     devices = 300
     gateways = 3
     processors = 2
-    simulator_options = ("--flappers", "0", "--sleepers", "0", "--outage", "nowhere@100000+1:1%")
+    simulator_options = ("--flappers", "0", "--sleepers", "0", "--outage", "jp/tokyo@100000+1:1%")
 
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="muster-cluster-"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         cls.cluster = scale_out.Cluster(cls.folder, cls.gateways, cls.processors)
+        cls.addClassCleanup(cls.keep_logs)
         cls.addClassCleanup(cls.cluster.end)
         cls.cluster.start()
         cls.api = Api(cls.cluster)
@@ -123,14 +124,18 @@ class ClusterScenario(unittest.TestCase):
             cls.cluster.simulate(cls.devices, "--truth-file", str(cls.truth.path), *cls.simulator_options)
             wait_until(cls.all_online, f"{cls.devices} devices to be online", 120)
 
+    @classmethod
+    def keep_logs(cls):
+        """For whoever looks for a failure's cause."""
+        if kept := os.environ.get("MUSTER_KEEP_LOGS"):
+            shutil.copytree(cls.folder, kept, dirs_exist_ok=True)
+
     def setUp(self):
         self.clients = []
 
     def tearDown(self):
         for client in self.clients:
             client.leave()
-        if self._outcome.errors and os.environ.get("MUSTER_KEEP_LOGS"):
-            shutil.copytree(self.folder, os.environ["MUSTER_KEEP_LOGS"], dirs_exist_ok=True)
 
     @classmethod
     def all_online(cls):
@@ -164,6 +169,15 @@ class ClusterScenario(unittest.TestCase):
         """Oldest first."""
         listed = self.api.get(f"/api/v1/devices/{device}/transitions?limit=500")["transitions"]
         return [entry for entry in reversed(listed) if entry["time"] >= since_ms]
+
+    def called_offline(self, devices, since_ms):
+        """Those of the devices that were shown offline, with what was shown."""
+        entries = {device: self.transitions_since(device, since_ms) for device in devices}
+        return {device: each for device, each in entries.items() if any(e["state"] == "offline" for e in each)}
+
+    def was_offline(self, device, since_ms):
+        """In truth."""
+        return any(truth != "online" for t, d, truth in self.truth.records() if d == device and t >= since_ms)
 
 
 def now_ms():

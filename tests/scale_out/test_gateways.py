@@ -9,8 +9,8 @@ class Gateways(cluster_scenario.ClusterScenario):
     def test_a_killed_gateways_devices_are_unknown_then_back_and_none_is_called_offline(self):
         loner = self.client("loner", gateway=1)
         self.api.wait_for("loner", state="online")
-        before = self.api.devices()
-        held = sorted(d for d, status in before.items() if status["gateway"] == "gw-2" and d != "loner")
+        held = sorted(d for d, status in self.api.devices().items()
+                      if status["gateway"] == "gw-2" and status["state"] == "online" and d != "loner")
         self.assertGreater(len(held), self.devices // 6, "devices are spread over the gateways")
         killed_at = now_ms()
         loner.mqtt.loop_stop()  # this one does not come back
@@ -21,11 +21,13 @@ class Gateways(cluster_scenario.ClusterScenario):
             self.assertEqual("gateway_lost", self.api.device("loner")["cause"])
             took_s = (self.api.device("loner")["since"] - killed_at) / 1000
             self.assertLess(took_s, LOST_AFTER_S + 3, "by the records' own time")
-            wait_until(lambda: all(status["gateway"] != "gw-2" for d, status in self.api.devices().items() if d != "loner"),
-                       "its devices to be back on others", GRACE_S)
+
+            def are_back():
+                shown = self.api.devices()
+                return all(shown[device]["gateway"] != "gw-2" for device in held)
+            wait_until(are_back, "its devices to be back on others", GRACE_S)
             self.wait_until_agrees()
-            offline = {d: t for d in held
-                       if any(entry["state"] == "offline" for entry in (t := self.transitions_since(d, killed_at)))}
+            offline = self.called_offline(held, killed_at)
             self.assertFalse(offline, "those that came back within the grace time never counted as offline")
             self.api.wait_for("loner", GRACE_S + 60, state="offline")  # and the one that did not is not forgotten
             alerts = self.api.get("/api/v1/alerts?state=all")["alerts"]
@@ -50,7 +52,7 @@ class Gateways(cluster_scenario.ClusterScenario):
         entries = self.transitions_since("hopper", 0)
         epochs = [entry["epoch"] for entry in entries]
         self.assertEqual(sorted(epochs), epochs, "epochs only grow")
-        self.assertEqual(device["epoch"], max(epochs))
+        self.assertGreaterEqual(device["epoch"], max(epochs), "the last session is what is shown")
         sessions = lambda: sum(g["sessions"] for g in self.api.fleet()["gateways"])  # noqa: E731
         online = lambda: self.api.fleet()["counts"]["online"]  # noqa: E731
         wait_until(lambda: sessions() == online(), f"one session a device ({took_s:.1f} s for {hops} hops)")

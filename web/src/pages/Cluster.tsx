@@ -215,6 +215,7 @@ export function Cluster() {
         <div className="flex flex-col gap-3">
           <Flow fleet={data} />
           <Gateways fleet={data} />
+          <Processes fleet={data} />
           <Loaded query={series} what="The series could not be read">
             {(shown) =>
               shown.series.length < 2 ? (
