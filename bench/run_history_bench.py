@@ -100,6 +100,8 @@ bind-address = "127.0.0.1:{rpc}"
   index-version = "tsi1"
   query-log-enabled = false
   max-series-per-database = 0
+[coordinator]
+  write-timeout = "{PATIENCE_S}s"
 [http]
   bind-address = "127.0.0.1:{self.port}"
   log-enabled = false
