@@ -238,7 +238,7 @@ int run_rules_test(const RulesTestOptions& options) {
         }
         const Timestamp asked = to - *length;
         auto replay = RuleReplay::of(*rules);
-        const auto client = client_of(options.data_directory);
+        const auto client = client_of({.data_directory = options.data_directory});
         if (!replay || !client) {
             return tl::unexpected(!replay ? replay.error() : client.error());
         }

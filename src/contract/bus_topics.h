@@ -28,6 +28,8 @@ inline constexpr std::string_view documents =
     "muster.documents";  ///< key "collection/key", value the document, compacted: what the shadow role has committed
 inline constexpr std::string_view processes =
     "muster.processes";  ///< key "role/name", value ProcessReport JSON, compacted; tombstone = stopped
+inline constexpr std::string_view routes =
+    "muster.routes";  ///< key gateway name, value GatewayRoutes JSON, compacted; tombstone = stopped
 
 [[nodiscard]] inline std::string downlink(std::string_view gateway) {
     return std::string("muster.downlink.").append(gateway);
