@@ -18,9 +18,11 @@ namespace {
 class CountingSessionStore final : public SessionStore {
  public:
     [[nodiscard]] Result<Incarnation> begin_incarnation(std::string_view /*gateway*/) override { return 1; }
-    void claim(std::string_view, std::string_view, std::function<void(Result<SessionEpoch>)> done) override {
-        done(++epoch_);
+    void claim(std::string_view, std::string_view, std::function<void(Result<SessionClaim>)> done) override {
+        done(SessionClaim{.epoch = ++epoch_});
     }
+    [[nodiscard]] Result<std::shared_ptr<void>> watch(std::string_view, OnLost) override { return nullptr; }
+    void give_up(std::string_view, const LostSession&) override {}
     void store(std::string_view, std::vector<SessionChange>, std::function<void(const Result<void>&)> done) override {
         done({});
     }

@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "app/cluster_command.h"
+#include "app/cluster_roles.h"
 #include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/role_options.h"
@@ -42,7 +44,8 @@ struct SimulateOptions {
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
 using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions,
-                             GatewayDrainOptions, RulesTestOptions>;
+                             GatewayDrainOptions, RulesTestOptions, GatewayProcessOptions, ProcessorProcessOptions,
+                             ShadowProcessOptions, AlertsProcessOptions, ApiProcessOptions, ClusterOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

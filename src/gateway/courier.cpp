@@ -113,7 +113,7 @@ void Courier::deliver(Session& session, mqtt::OutgoingMessage& message, const mq
         count(session.mqtt.deliver(message, options, now, nowhere_));
         return;
     }
-    if (options.qos == 0 && connection->unsent_bytes() > limits_.output_bytes_max) {
+    if (options.qos == 0 && connection->unsent_bytes() > limits_.session.output_bytes_max) {
         tally_.drop(Drop::slow_reader);
         return;
     }

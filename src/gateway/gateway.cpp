@@ -114,6 +114,7 @@ struct Gateway::State {
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<TlsReloader> tls_reloader;
     std::unique_ptr<GatewayMetrics> metrics;
+    std::shared_ptr<void> claims_of_others;  ///< what it hears of other gateways' claims
     bool running = false;
 };
 
@@ -195,6 +196,13 @@ Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
             }
         },
         registry);
+    auto watched = context.sessions.watch(options.name, [this](const LostSession& lost) {
+        context.workers[context.worker_for(lost.session)]->lose(lost);
+    });
+    if (!watched) {
+        return tl::unexpected(watched.error());
+    }
+    claims_of_others = std::move(*watched);
     const net::SystemClock clock;
     return SessionLoader(context, {clock.now(), clock.monotonic()}, registry).load();
 }
@@ -233,6 +241,7 @@ void Gateway::State::stop() {
     for (const auto& worker : workers) {
         worker->join();
     }
+    claims_of_others.reset();  // what it kept is stored
 }
 
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Bus& bus, SessionStore& sessions,

@@ -39,6 +39,10 @@ constexpr Named<Count Tally::*> worker_counters[] = {
     {&Tally::connect_timeouts, "muster_gateway_connect_timeouts_total", "Connections without a CONNECT in time"},
     {&Tally::sessions_expired, "muster_gateway_sessions_expired_total",
      "Kept sessions whose client stayed away too long"},
+    {&Tally::sessions_taken_over, "muster_gateway_sessions_taken_over_total",
+     "Kept sessions taken over from other gateways"},
+    {&Tally::sessions_handed_over, "muster_gateway_sessions_handed_over_total",
+     "Kept sessions handed over to other gateways"},
     {&Tally::wills_cancelled, "muster_gateway_wills_cancelled_total", "Delayed wills whose client came back in time"},
     {&Tally::handshakes, "muster_gateway_tls_handshakes_begun_total", "TLS handshakes begun"},
     {&Tally::handshakes_full, "muster_gateway_tls_handshakes_full_total", "TLS handshakes ended, with certificates"},
@@ -75,6 +79,7 @@ constexpr Named<Count Tally::*> worker_levels[] = {
     {&Tally::bus_queue_bytes, "muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable"},
     {&Tally::session_store_bytes, "muster_gateway_session_store_bytes",
      "Changes of kept sessions that are not yet durable"},
+    {&Tally::output_bytes, "muster_gateway_output_bytes", "Memory of what clients have not yet read"},
     {&Tally::control_records, "muster_gateway_control_records", "Presence records that wait for room on the bus"},
 };
 

@@ -23,8 +23,8 @@ struct GatewayLimits {
         1'000'000;  ///< of clients that are away; over it a session ends with its connection
     std::uint32_t session_expiry_s_max = 7 * 24 * 3600;  ///< for a client that is away; as long as AWS IoT keeps one
     std::uint16_t keep_alive_s_max = 1200;  ///< v5 Server Keep Alive; AWS IoT's; 0 = the client's own, whatever it is
-    std::size_t output_bytes_max = 256 * 1024;         ///< a connection: over it QoS 0 to a slow reader is dropped
     std::size_t output_bytes_ceiling = 1024 * 1024;    ///< a connection: over it a slow reader is closed (throttled)
+    std::size_t outputs_bytes_max = 256UL << 20U;      ///< a worker: over it who is far behind is closed the same way
     std::size_t unanswered_publishes_max = 512;        ///< a connection: QoS 1 and 2 taken and not yet durable
     std::size_t bus_queue_bytes_max = 32U << 20U;      ///< a worker: on the way to the bus
     std::size_t control_records_max = 200'000;         ///< a worker: presence records that wait for room on the bus
@@ -54,6 +54,7 @@ struct GatewayLimits {
     std::size_t addresses_max = 65'536;        ///< that are remembered
     bool limits_loopback = false;              ///< these limits also hold for this machine's own addresses
     mqtt::ServerLimits connection{.topic_alias_max = 16};
+    /// Its output_bytes_max also bounds what goes past the session's queue: over it QoS 0 to a slow reader is dropped.
     mqtt::SessionLimits session{.stores_kept = true};
 };
 

@@ -205,18 +205,19 @@ PublishPath::Outcome PublishPath::publish(Session& session, mqtt::OutgoingMessag
     return outcome;
 }
 
-void PublishPath::publish_will(Session& session, const mqtt::Message& will, Cause cause) {
-    mqtt::OutgoingMessage message(mqtt::published_at(will, reactor_.monotonic()));
+std::uint8_t PublishPath::publish_will(Session& session, const mqtt::PackedWill& will, Cause cause,
+                                       std::uint64_t token) {
+    mqtt::OutgoingMessage message(will.published_at(reactor_.monotonic(), publisher_number(*session.key)));
     const mqtt::Publish& view = message.view();
     const ClassifiedTopic classified = classify_topic(view.topic);
     if (classified.topic_class != TopicClass::status) {
-        (void)publish(session, message, classified, 0);
-        return;
+        return publish(session, message, classified, token).records;
     }
     UplinkRecord record = record_of(session, view, classified);
     record.properties = properties_of(message);
     record.header.kind = EventKind::will;
     record.header.cause = cause;
+    record.token = token;
     send_control(session, record);
     find_subscribers(view.topic, classified.topic_class, true);
     if (is_relayed(view, classified.topic_class) && !relay(session, message, classified.topic_class, 0)) {
@@ -227,6 +228,7 @@ void PublishPath::publish_will(Session& session, const mqtt::Message& will, Caus
     }
     courier_.ask_receipts(0);
     (void)courier_.route(message, sessions_.handle_of(session), reactor_.monotonic());
+    return 1;
 }
 
 void PublishPath::record_connect(Session& session, std::uint16_t keep_alive_s, std::string_view detail) {

@@ -40,8 +40,9 @@ class PublishPath final {
     /// The client may publish to the topic. `token` comes back once for each record when it is durable; 0 for QoS 0.
     Outcome publish(Session& session, const mqtt::Publish& publish, const ClassifiedTopic& classified,
                     std::uint64_t token);
-    /// The session ended without a good-bye, because of `cause`: after a take-over a will makes nobody offline.
-    void publish_will(Session& session, const mqtt::Message& will, Cause cause);
+    /// The session ended without a good-bye, because of `cause`: after a take-over a will makes nobody offline. How
+    /// often `token` comes back; 0: nobody asks.
+    std::uint8_t publish_will(Session& session, const mqtt::PackedWill& will, Cause cause, std::uint64_t token);
 
     // Presence, requests: control records of a device's session.
     void record_connect(Session& session, std::uint16_t keep_alive_s, std::string_view detail);

@@ -66,12 +66,14 @@ struct Tally {
     Count subscriptions_refused;
     Count connect_timeouts;
     Count sessions_expired;
-    Count wills_cancelled;      ///< delayed, and the client came back in time
-    Count handshakes;           ///< TLS handshakes begun
-    Count handshakes_resumed;   ///< ended, with a ticket of an earlier one
-    Count handshakes_full;      ///< ended, with certificates
-    Count handshakes_deferred;  ///< had to wait in line
-    Count revoked_closed;       ///< live connections whose certificate was revoked
+    Count sessions_taken_over;   ///< from other gateways
+    Count sessions_handed_over;  ///< to them
+    Count wills_cancelled;       ///< delayed, and the client came back in time
+    Count handshakes;            ///< TLS handshakes begun
+    Count handshakes_resumed;    ///< ended, with a ticket of an earlier one
+    Count handshakes_full;       ///< ended, with certificates
+    Count handshakes_deferred;   ///< had to wait in line
+    Count revoked_closed;        ///< live connections whose certificate was revoked
     std::array<Count, transport_failures> transport_failed;
     Count delivered;  ///< messages sent or queued to clients
     Count bytes_in;
@@ -91,6 +93,7 @@ struct Tally {
     Count bus_queue_bytes;
     Count control_records;
     Count session_store_bytes;
+    Count output_bytes;
 
     void drop(Drop reason, std::uint64_t by = 1) { drops[static_cast<std::size_t>(reason)].add(by); }
 };

@@ -43,14 +43,14 @@ bool Uplink::send(const UplinkRecord& record) {
 }
 
 void Uplink::send_control(const UplinkRecord& record) {
-    MUSTER_ASSERT(record.token == 0 && record.shares.empty());
+    MUSTER_ASSERT(record.shares.empty());
     header_.clear();
     encode(record.header, header_);
     if (kept_.empty() && send_packed(record, header_)) {
         return;
     }
     kept_.push_back({record.topic, record.partition, record.header.received, record.tombstone, std::string(record.key),
-                     std::string(record.value), std::string(record.properties), header_});
+                     std::string(record.value), std::string(record.properties), header_, record.token});
     tally_.control_records.set(kept_.size());
 }
 
@@ -62,7 +62,7 @@ void Uplink::send_kept() {
                             .value = first.value,
                             .properties = first.properties,
                             .header = {},
-                            .token = 0,
+                            .token = first.token,
                             .partition = first.partition,
                             .tombstone = first.tombstone};
         record.header.received = first.time;

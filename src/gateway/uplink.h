@@ -74,6 +74,7 @@ class Uplink final {
         std::string value;
         std::string properties;
         std::string header;
+        std::uint64_t token;
     };
 
     [[nodiscard]] bool send_packed(const UplinkRecord& record, std::string_view header);

@@ -22,7 +22,7 @@ std::uint64_t bytes_of(const ConsumerRecord& record) {
 }  // namespace
 
 ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
-    : options_(options), places_(places), checkpoint_topic_(places.bus) {}
+    : options_(options), places_(places), checkpoint_topic_(places.bus), losses_refilled_(places.status.losses()) {}
 
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
@@ -108,6 +108,7 @@ bool ProcessorWorker::end_batch() {
     bytes_.fetch_add(batch_bytes_, std::memory_order_relaxed);
     batch_bytes_ = 0;
     out_.clear();
+    refill_lost_status();  // from the bus, which has this batch too
     return true;
 }
 
@@ -361,14 +362,15 @@ bool ProcessorWorker::restore_from_bus(Partition partition, Assigned& assigned) 
     return false;
 }
 
-/// A status store that has never heard of a device that the fold knows is new: what it is to hold is on muster.status.
-/// What it holds already, or will be told again, has the same offsets and changes nothing.
+/// A status store that has never heard of a device that the fold knows is new, and one that has had losses may be
+/// without any part: what it is to hold is on muster.status. What it holds already, or will be told again, has the same
+/// offsets and changes nothing.
 void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fold) {
     if (options_.only_stores || fold.devices() == 0) {
         return;
     }
     const auto known = places_.status.get(fold.first_device());
-    if (!known || *known) {
+    if (places_.status.losses() == 0 && (!known || *known)) {
         return;
     }
     std::vector<StatusDocument> documents;
@@ -395,6 +397,20 @@ void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fo
     (void)apply();
     if (!read) {
         complain("read muster.status", read.error());
+    }
+}
+
+void ProcessorWorker::refill_lost_status() {
+    const std::uint64_t losses = places_.status.losses();
+    if (losses == losses_refilled_) {
+        return;
+    }
+    losses_refilled_ = losses;
+    if (auto drained = producer_->drain(drain_timeout); !drained) {
+        complain("wait for the bus", drained.error());
+    }
+    for (const auto& [partition, assigned] : partitions_) {
+        refill_status(partition, *assigned.fold);
     }
 }
 

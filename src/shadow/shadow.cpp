@@ -147,14 +147,19 @@ class Shadow::Worker final : public RebalanceListener {
             return false;
         }
         for (const auto& reached : reached_) {
-            if (!repeat("commit an offset",
-                        [&] { return consumer_->commit(bus_topics::requests, reached.first, reached.second); })) {
+            if (!repeat("commit an offset", [&] { return commit(reached.first, reached.second); })) {
                 return false;
             }
         }
         reached_.clear();
         service_.end_turn();
         return true;
+    }
+
+    /// A partition that is another's by now is that one's to commit; the next poll() tells this role.
+    Result<void> commit(Partition partition, Offset next) {
+        auto committed = consumer_->commit(bus_topics::requests, partition, next);
+        return !committed && committed.error().code == ErrorCode::conflict ? Result<void>() : committed;
     }
 
     bool send() {
