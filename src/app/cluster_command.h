@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "bus/kafka_options.h"
+#include "bus/standard_topics.h"
 
 namespace muster {
 
@@ -23,7 +24,7 @@ struct ClusterOptions {
     KafkaConnectionOptions kafka;
     std::int32_t partitions = 0;  ///< 0: as many as there are, 16 in a new cluster
     int replication = 1;
-    std::uint64_t events_bytes_max = 4ULL << 30U;
+    std::uint64_t events_bytes_max = events_bytes_max_default;
     bool check_only = false;
 };
 

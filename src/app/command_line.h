@@ -12,6 +12,7 @@
 #include "app/history_command.h"
 #include "app/role_options.h"
 #include "app/rules_command.h"
+#include "bus/standard_topics.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -26,7 +27,7 @@ struct ServeOptions {
     ApiRoleOptions api;
     std::int32_t partitions = 16;
     std::uint32_t commit_interval_ms = 5;
-    std::uint64_t events_bytes_max = 4ULL << 30U;
+    std::uint64_t events_bytes_max = events_bytes_max_default;
     std::string log_level = "info";
     std::uint32_t canaries = 1;  ///< of each kind, 0 = none
 

@@ -14,6 +14,7 @@ constexpr std::array compacted_topics{bus_topics::status,      bus_topics::regio
 constexpr std::uint64_t short_bytes_max = 256ULL
                                           << 20U;  ///< requests, downlink, messages: read at once, kept for a replay
 constexpr Seconds short_time = std::chrono::hours(1);
+constexpr Seconds requests_time = std::chrono::hours(24);
 
 }  // namespace
 
@@ -26,9 +27,11 @@ TopicSpec standard_topic(std::string_view name) {
             return spec;
         }
     }
-    if (name != bus_topics::events) {
+    if (name == bus_topics::events) {
+        spec.retention_bytes = events_bytes_max_default;
+    } else {
         spec.retention_bytes = short_bytes_max;
-        spec.retention = short_time;
+        spec.retention = name == bus_topics::requests ? requests_time : short_time;
     }
     return spec;
 }

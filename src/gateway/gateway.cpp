@@ -48,16 +48,15 @@ Result<void> check(const GatewayOptions& options) {
 
 Result<UplinkTopics> open_topics(Bus& bus, const std::string& gateway) {
     UplinkTopics topics;
-    using Cleanup = TopicSpec::Cleanup;
-    const std::pair<TopicSpec, TopicId*> specs[] = {
-        {{.name = std::string(bus_topics::events)}, &topics.events},
-        {{.name = std::string(bus_topics::requests), .retention = std::chrono::hours(24)}, &topics.requests},
-        {{.name = std::string(bus_topics::messages), .retention = std::chrono::hours(1)}, &topics.messages},
-        {{.name = std::string(bus_topics::retained), .cleanup = Cleanup::compacted}, &topics.retained},
-        {{.name = bus_topics::downlink(gateway), .retention = std::chrono::hours(1)}, nullptr},
+    const std::pair<std::string, TopicId*> names[] = {
+        {std::string(bus_topics::events), &topics.events},
+        {std::string(bus_topics::requests), &topics.requests},
+        {std::string(bus_topics::messages), &topics.messages},
+        {std::string(bus_topics::retained), &topics.retained},
+        {bus_topics::downlink(gateway), nullptr},
     };
-    for (const auto& [spec, id] : specs) {
-        const Result<TopicId> opened = bus.open_topic(spec);
+    for (const auto& [name, id] : names) {
+        const Result<TopicId> opened = bus.open_topic(standard_topic(name));
         if (!opened) {
             return tl::unexpected(opened.error());
         }

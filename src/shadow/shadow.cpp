@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 #include "contract/event.h"
 #include "shadow/downlink_sender.h"
@@ -20,14 +21,7 @@ namespace {
 constexpr std::uint64_t settle_lag_max = 1000;  // records behind: what is due may have been answered in them
 
 std::vector<TopicSpec> topics() {
-    TopicSpec requests;
-    requests.name = bus_topics::requests;
-    requests.retention_bytes = 256U << 20U;
-    requests.retention = std::chrono::hours(24);
-    TopicSpec status;
-    status.name = bus_topics::status;
-    status.cleanup = TopicSpec::Cleanup::compacted;
-    return {requests, status};
+    return {standard_topic(bus_topics::requests), standard_topic(bus_topics::status)};
 }
 
 }  // namespace
