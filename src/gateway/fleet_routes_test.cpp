@@ -251,6 +251,10 @@ TEST(SharedFleet, a_group_that_the_publishers_gateway_does_not_know_yet_is_settl
         view->hear("gw-c", fleet.c.index.routes());
     }
     EXPECT_EQ(fleet.a.publish("news/x"), 1U);
+    // The publisher's gateway has got a member before the others read what it wrote: it does not read that itself.
+    fleet.a.index.subscribe("$share/new/news/#", subscriber(1));
+    fleet.b.hear("gw-a", fleet.a.index.routes());
+    fleet.c.hear("gw-a", fleet.a.index.routes());
     std::array<std::size_t, 2> sum{};
     for (std::uint64_t message = 0; message < 200; ++message) {
         const std::size_t b = fleet.b.receive("news/x", "gw-a", fleet.a.decision.header(), message);
