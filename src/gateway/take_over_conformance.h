@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -210,9 +211,11 @@ TEST_P(TakeOver, connects_at_both_gateways_at_once_leave_one_connection) {
     const auto alive = [&] {
         return std::count_if(clients.begin(), clients.end(), [](const auto& client) { return !client->ended; });
     };
-    EXPECT_TRUE(wait([&] { return alive() == 1; }));
+    const auto is_served = [](const auto& client) { return !client->ended && client->connected; };
+    EXPECT_TRUE(wait([&] { return alive() == 1 && std::ranges::any_of(clients, is_served); }));
     EXPECT_TRUE(wait([&] { return first->connections() + second->connections() == 1; }));
-    EXPECT_EQ(alive(), 1);
+    publish_at(*first, {"once"});
+    EXPECT_EQ(payloads_of(**std::ranges::find_if(clients, is_served), 1), (std::vector<std::string>{"once"}));
     EXPECT_EQ(stored_at("gw-1") + stored_at("gw-2"), 1U);
 }
 
