@@ -1,6 +1,7 @@
 # muster_module(NAME DEPENDS modules... LINK libraries...)
 #   A module is one static library made of the folder's *.cpp files; it links only with the modules it names.
 #   *_test.cpp beside them become one GoogleTest program, muster_NAME_test, registered with ctest under label "unit".
+#   Those of a back end that is a server, redis_*_test.cpp, become muster_NAME_redis_test under label "scale-out".
 #   The order of modules and what each may include is in layers.toml; tools/check_layers.py holds both to it.
 function(muster_module name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;TEST_DEPENDS" ${ARGN})
@@ -9,6 +10,9 @@ function(muster_module name)
   if(tests)
     list(REMOVE_ITEM sources ${tests})
   endif()
+  set(redis_tests ${tests})
+  list(FILTER redis_tests INCLUDE REGEX "/redis_[^/]*$")
+  list(FILTER tests EXCLUDE REGEX "/redis_[^/]*$")
   list(TRANSFORM ARG_DEPENDS PREPEND muster_)
   list(TRANSFORM ARG_TEST_DEPENDS PREPEND muster_)
   set(target muster_${name})
@@ -24,6 +28,9 @@ function(muster_module name)
   target_link_libraries(${target} ${visibility} ${ARG_DEPENDS} ${ARG_LINK})
   if(tests)
     muster_test(muster_${name}_test LABEL unit SOURCES ${tests} LINK ${target} ${ARG_TEST_DEPENDS})
+  endif()
+  if(redis_tests)
+    muster_test(muster_${name}_redis_test LABEL scale-out SOURCES ${redis_tests} LINK ${target} ${ARG_TEST_DEPENDS})
   endif()
 endfunction()
 

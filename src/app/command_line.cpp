@@ -4,7 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "alerts/webhook_http.h"
+#include "app/cluster_commands.h"
+#include "app/option_groups.h"
 #include "contract/drain_order.h"
 #include "simulator/scenario.h"
 
@@ -20,138 +21,6 @@ CLI::Validator checked_by(Parse parse) {
             return parsed ? std::string() : parsed.error().message();
         },
         "");
-}
-
-void add_log_option(CLI::App& command, std::string& level) {
-    command.add_option("--log-level", level, "What is logged: trace, debug, info, warn, error, off")
-        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
-        ->envname("MUSTER_LOG_LEVEL")
-        ->capture_default_str();
-}
-
-void add_history_options(CLI::App& serve, ServeOptions& options) {
-    serve.add_option("--history-raw-days", options.history_raw_days, "Days that every sample is kept")
-        ->check(CLI::Range(1, 366))
-        ->envname("MUSTER_HISTORY_RAW_DAYS")
-        ->capture_default_str()
-        ->group("History");
-    serve.add_option("--history-minute-days", options.history_minute_days, "Days that minute rollups are kept")
-        ->check(CLI::Range(1, 3660))
-        ->envname("MUSTER_HISTORY_MINUTE_DAYS")
-        ->capture_default_str()
-        ->group("History");
-    serve.add_option("--history-hour-days", options.history_hour_days, "Days that hour rollups are kept")
-        ->check(CLI::Range(1, 36'600))
-        ->envname("MUSTER_HISTORY_HOUR_DAYS")
-        ->capture_default_str()
-        ->group("History");
-    serve
-        .add_option("--history-bytes-max", options.history_bytes_max,
-                    "Disk for the history: over it the oldest days of samples go first; 0: what the disk can give")
-        ->envname("MUSTER_HISTORY_BYTES_MAX")
-        ->capture_default_str()
-        ->group("History");
-}
-
-void add_listeners(CLI::App& serve, ServeOptions& options) {
-    constexpr const char* group = "Listeners";
-    serve
-        .add_option(
-            "--mqtt-listen", options.mqtt_listen,
-            "Address and port for plain MQTT, on loopback; port 0 takes a free one, 'none' listens by --listen only")
-        ->envname("MUSTER_MQTT_LISTEN")
-        ->capture_default_str()
-        ->group(group);
-    serve
-        .add_option("--listen", options.listen,
-                    "One more listener (repeatable): mqtts://0.0.0.0:8883, wss://0.0.0.0:8443/mqtt, mqtt:// or ws://. "
-                    "Options follow as ?name=value&...: cert, key, client-ca, crl (files, instead of --tls-*), "
-                    "min-version (1.2, 1.3), client-certificate (required, optional, none), identity (cn, san-uri, "
-                    "san-dns, none: what in the certificate is the device id), proxy (on: PROXY protocol v2), "
-                    "proxy-from (10.0.0.0/8,...: the load balancers), connections-max")
-        ->envname("MUSTER_LISTEN")
-        ->group(group);
-    serve.add_option("--tls-cert", options.tls_certificate_file, "The server's certificate and intermediate ones, PEM")
-        ->envname("MUSTER_TLS_CERT")
-        ->group(group);
-    serve.add_option("--tls-key", options.tls_key_file, "The certificate's key, PEM, without a password")
-        ->envname("MUSTER_TLS_KEY")
-        ->group(group);
-    serve.add_option("--tls-client-ca", options.tls_client_ca_file, "Who issues the devices' certificates, PEM")
-        ->envname("MUSTER_TLS_CLIENT_CA")
-        ->group(group);
-    serve
-        .add_option("--tls-crl", options.tls_crl_file,
-                    "Revoked devices' certificates, PEM. All TLS files are read again when they change, and on SIGHUP")
-        ->envname("MUSTER_TLS_CRL")
-        ->group(group);
-}
-
-void add_alerting(CLI::App& serve, ServeOptions& options) {
-    const auto is_url = CLI::Validator(
-        [](std::string& text) {
-            const auto checked = check_notification_url(text);
-            return checked ? std::string() : checked.error().message();
-        },
-        "");
-    serve.add_option("--rules", options.rules_file, "Alert rules of a TOML file ([[rule]] tables) or a JSON file")
-        ->envname("MUSTER_RULES")
-        ->group("Alerting");
-    serve.add_option("--webhook", options.webhook, "Post incidents to this URL when they open, worsen and end")
-        ->check(is_url)
-        ->envname("MUSTER_WEBHOOK")
-        ->group("Alerting");
-    serve.add_option("--webhook-secret", options.webhook_secret, "Signs them (HMAC-SHA256); better in the environment")
-        ->envname("MUSTER_WEBHOOK_SECRET")
-        ->group("Alerting");
-    serve
-        .add_option("--alertmanager", options.alertmanager,
-                    "Base URL of a Prometheus Alertmanager that is kept told of open incidents")
-        ->check(is_url)
-        ->envname("MUSTER_ALERTMANAGER")
-        ->group("Alerting");
-    serve
-        .add_option("--alertmanager-resend", options.alertmanager_resend_s,
-                    "Seconds between two tellings; well under Alertmanager's resolve_timeout (5 min)")
-        ->check(CLI::Range(1, 240))
-        ->envname("MUSTER_ALERTMANAGER_RESEND")
-        ->capture_default_str()
-        ->group("Alerting");
-    serve
-        .add_option("--dashboard-url", options.dashboard_url,
-                    "What others reach the dashboard by, for links to incidents")
-        ->check(is_url)
-        ->envname("MUSTER_DASHBOARD_URL")
-        ->group("Alerting");
-}
-
-/// `muster serve`: what the gateway allows its clients.
-void add_limits(CLI::App& serve, ServeOptions& options) {
-    const auto add = [&](const char* name, auto& value, const char* help, const char* environment) {
-        serve.add_option(name, value, help)
-            ->check(CLI::NonNegativeNumber)
-            ->envname(environment)
-            ->capture_default_str()
-            ->group("Limits (0: none)");
-    };
-    add("--client-messages-per-second", options.client_messages_per_s,
-        "Messages a client may publish; over it the gateway reads it more slowly, nothing is dropped",
-        "MUSTER_CLIENT_MESSAGES_PER_SECOND");
-    add("--client-bytes-per-second", options.client_bytes_per_s, "The same in bytes of topics and payloads",
-        "MUSTER_CLIENT_BYTES_PER_SECOND");
-    add("--connects-per-second", options.connects_per_s,
-        "Clients accepted; those over it are refused, and MQTT 5.0 clients told when to come back",
-        "MUSTER_CONNECTS_PER_SECOND");
-    add("--address-connects-per-second", options.address_connects_per_s,
-        "New connections from one network address; ten seconds of it may come at once",
-        "MUSTER_ADDRESS_CONNECTS_PER_SECOND");
-    add("--address-strangers-max", options.address_strangers_max,
-        "Connections of one network address that have not yet said who they are", "MUSTER_ADDRESS_STRANGERS_MAX");
-    serve
-        .add_flag("--limit-loopback", options.limit_loopback,
-                  "The limits of network addresses also hold for this machine's own")
-        ->envname("MUSTER_LIMIT_LOOPBACK")
-        ->group("Limits (0: none)");
 }
 
 void add_serve(CLI::App& app, ServeOptions& options) {
@@ -170,20 +39,13 @@ void add_serve(CLI::App& app, ServeOptions& options) {
     serve->add_option("--data-dir", options.data_directory, "Where everything is kept; made when it is not there")
         ->envname("MUSTER_DATA_DIR")
         ->capture_default_str();
-    add_listeners(*serve, options);
-    serve->add_option("--http-listen", options.http_listen, "Address and port for the API and the dashboard")
-        ->envname("MUSTER_HTTP_LISTEN")
-        ->capture_default_str();
-    serve
-        ->add_option("--heartbeat-timeout", options.heartbeat_timeout_s,
-                     "Seconds of silence after which a device is offline; a device's own setting wins")
-        ->check(CLI::Range(1, 7 * 86'400))
-        ->envname("MUSTER_HEARTBEAT_TIMEOUT")
-        ->capture_default_str();
-    serve->add_option("--gateway-name", options.gateway_name, "Name of this gateway on the bus and in the dashboard")
+    add_listener_options(*serve, options.gateway);
+    add_api_options(*serve, options.api);
+    add_processor_options(*serve, options.processor);
+    serve->add_option("--gateway-name", options.gateway.name, "Name of this gateway on the bus and in the dashboard")
         ->envname("MUSTER_GATEWAY_NAME")
         ->capture_default_str();
-    serve->add_option("--gateway-threads", options.gateway_threads, "Threads that serve MQTT connections")
+    serve->add_option("--gateway-threads", options.gateway.threads, "Threads that serve MQTT connections")
         ->check(CLI::Range(1, 64))
         ->envname("MUSTER_GATEWAY_THREADS")
         ->capture_default_str();
@@ -203,12 +65,6 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->check(CLI::Range(std::uint64_t{64} << 20U, std::uint64_t{1} << 50U))
         ->envname("MUSTER_EVENTS_BYTES_MAX")
         ->capture_default_str();
-    serve->add_option("--presence-days", options.presence_days, "Days for which every presence transition is kept")
-        ->check(CLI::Range(1, 3660))
-        ->envname("MUSTER_PRESENCE_DAYS")
-        ->capture_default_str();
-    serve->add_option("--web-dir", options.web_directory, "Serve the dashboard from this folder, not from the program")
-        ->envname("MUSTER_WEB_DIR");
     serve
         ->add_option("--canaries", options.canaries,
                      "Devices of each kind of death, inside Muster, that measure how fast and how rightly it detects; "
@@ -216,10 +72,10 @@ void add_serve(CLI::App& app, ServeOptions& options) {
         ->check(CLI::Range(0, 100))
         ->envname("MUSTER_CANARIES")
         ->capture_default_str();
-    add_alerting(*serve, options);
+    add_alerting_options(*serve, options.alerts);
     add_log_option(*serve, options.log_level);
-    add_limits(*serve, options);
-    add_history_options(*serve, options);
+    add_limit_options(*serve, options.gateway);
+    add_history_options(*serve, options.history);
     serve->add_option("--simulate", options.simulate, "Also run this many simulated devices, over real connections")
         ->check(CLI::Range(std::uint32_t{0}, simulated_devices_max))
         ->envname("MUSTER_SIMULATE")
@@ -253,7 +109,11 @@ void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts)
         "Examples:\n  muster simulator --devices 20000 --duration 300\n"
         "  muster simulator --outage in/karnataka@60+120:60% --outage ng/lagos@90+30 --truth-file truth.jsonl\n"
         "Shares are written 2% or 0.02, times 90, 90s, 2m or 1h.");
-    command->add_option("--broker", simulator.broker, "Address and port of the MQTT broker")
+    command
+        ->add_option(
+            "--broker", simulator.broker,
+            "Address and port of the MQTT broker; several with commas: devices are spread over them, and go to "
+            "the next when theirs fails")
         ->envname("MUSTER_BROKER")
         ->capture_default_str();
     command->add_option("--devices", scenario.devices, "How many devices")
@@ -319,10 +179,8 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
     add_common(verifying, verify.data_directory, verify.quiet);
 }
 
-void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
-    CLI::App* gateway = app.add_subcommand("gateway", "Look after the gateways of a running Muster");
-    gateway->require_subcommand(1);
-    CLI::App* drain = gateway->add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
+void add_gateway_drain(CLI::App& gateway, GatewayDrainOptions& options) {
+    CLI::App* drain = gateway.add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
     drain->footer(
         "Examples:\n  muster gateway drain --rate 200 --server-reference mqtt2.example.com:8883\n"
         "  muster gateway drain --undo\n"
@@ -368,33 +226,12 @@ void add_rules(CLI::App& app, RulesTestOptions& options) {
         ->capture_default_str();
 }
 
-void add_kafka_connection(CLI::App& command, KafkaConnectionOptions& options) {
-    constexpr const char* group = "Kafka";
-    command
-        .add_option("--kafka", options.brokers,
-                    "Brokers to ask first, host:port or several with commas; they tell of the others")
-        ->required()
-        ->envname("MUSTER_KAFKA")
-        ->group(group);
-    command
-        .add_option("--kafka-prefix", options.prefix,
-                    "Put before the names of topics and groups: several Musters on one cluster")
-        ->envname("MUSTER_KAFKA_PREFIX")
-        ->group(group);
-    command
-        .add_option(
-            "--kafka-setting", options.settings,
-            "How to connect, by librdkafka's names (repeatable): security.protocol=ssl, ssl.ca.location=ca.pem, "
-            "sasl.username=...; only security.*, ssl.*, sasl.* and socket.*")
-        ->envname("MUSTER_KAFKA_SETTING")
-        ->group(group);
-}
-
 void add_cluster(CLI::App& app, ClusterOptions& init, ClusterOptions& check) {
     CLI::App* cluster = app.add_subcommand("cluster", "Prepare or check the Kafka cluster that Muster runs on");
     cluster->require_subcommand(1);
     const auto add_common = [](CLI::App* command, ClusterOptions& options) {
         add_kafka_connection(*command, options.kafka);
+        command->get_option("--kafka")->required();
         command
             ->add_option("--partitions", options.partitions,
                          "Of every topic, 1 to 1024: processors share them out, so at least as many as there will be. "
@@ -450,7 +287,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
         ->envname("MUSTER_CONFIG");
     app.allow_config_extras(CLI::config_extras_mode::error);
     app.require_subcommand(1);
-    app.footer("Start here:  muster serve --simulate 1000\nEach command has its own --help.");
+    app.footer(
+        "Start here:  muster serve --simulate 1000\nEach command has its own --help; gateway, processor, shadow, "
+        "alerts and api run one role each, in a cluster.");
 
     ServeOptions serve;
     SimulateOptions simulate;
@@ -465,7 +304,8 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
     add_rules(app, rules_test);
-    add_gateway(app, gateway_drain);
+    ClusterCommands cluster;
+    add_gateway_drain(*add_cluster_commands(app, cluster), gateway_drain);
     add_cluster(app, cluster_init, cluster_check);
     try {
         app.parse(argc, argv);
@@ -475,6 +315,14 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     }
     if (app.got_subcommand("serve")) {
         return {serve, 0};
+    }
+    const auto role = cluster_command(app, cluster);
+    if (!role) {
+        fmt::print(stderr, "{}\n", role.error().message());
+        return {std::nullopt, 1};
+    }
+    if (*role) {
+        return {std::visit([](const auto& options) { return Command(options); }, **role), 0};
     }
     if (app.got_subcommand("gateway")) {
         return {gateway_drain, 0};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <rocksdb/write_batch.h>
+
 #include "base/bytes.h"
 #include "gateway/embedded_session_writer.h"
 #include "storage/embedded_rocksdb.h"
@@ -47,6 +49,9 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(const s
         return tl::unexpected(start.error());
     }
     store->start_ = *start;
+    if (const Result<void> looked = store->look_for_gateways(); !looked) {
+        return tl::unexpected(looked.error());
+    }
     return store;
 }
 
@@ -86,6 +91,23 @@ Result<std::uint64_t> EmbeddedSessionStore::raise(const std::string& key) {
     return number;
 }
 
+/// Those that have left sessions behind: under another name, or in a process of several.
+Result<void> EmbeddedSessionStore::look_for_gateways() {
+    const std::unique_ptr<rocksdb::Iterator> names(database_->db().NewIterator(rocksdb::ReadOptions()));
+    const std::unique_ptr<rocksdb::Iterator> rows(database_->db().NewIterator(rocksdb::ReadOptions()));
+    for (names->Seek(gateway_prefix); names->Valid() && names->key().starts_with(gateway_prefix); names->Next()) {
+        const std::string_view name = view_of(names->key()).substr(gateway_prefix.size());
+        const std::string prefix = kept_prefix(name);
+        rows->Seek(prefix);
+        if (rows->Valid() && rows->key().starts_with(prefix)) {
+            gateways_.emplace(name);
+        }
+    }
+    return rocks_result(names->status(), "cannot read the session store").and_then([&] {
+        return rocks_result(rows->status(), "cannot read kept sessions");
+    });
+}
+
 Result<Incarnation> EmbeddedSessionStore::begin_incarnation(std::string_view gateway) {
     const std::lock_guard lock(mutex_);
     return raise(gateway_prefix + std::string(gateway));
@@ -104,8 +126,177 @@ Result<SessionEpoch> EmbeddedSessionStore::next_epoch() {
     return start_ << 32U | ++claims_;
 }
 
-void EmbeddedSessionStore::claim(std::string_view, std::string_view, std::function<void(Result<SessionEpoch>)> done) {
-    done(next_epoch());
+void EmbeddedSessionStore::claim(std::string_view session, std::string_view gateway, Done done) {
+    SessionAtGateway claimed(session, gateway);
+    std::unique_lock lock(hand_over_mutex_);
+    if (const auto pending = hand_overs_.find(claimed); pending != hand_overs_.end()) {
+        pending->second.behind.push_back(std::move(done));
+        return;
+    }
+    const Result<SessionEpoch> epoch = next_epoch();
+    const auto is_other = [&](const std::string& name) { return name != gateway; };
+    std::set<std::string> asked;
+    for (const auto& [name, watcher] : watchers_) {
+        if (is_other(name)) {
+            asked.insert(name);
+        }
+    }
+    if (!epoch || (asked.empty() && std::ranges::none_of(gateways_, is_other))) {
+        lock.unlock();
+        done(epoch.map([](SessionEpoch given) { return SessionClaim{.epoch = given}; }));
+        return;
+    }
+    hand_overs_.emplace(claimed, HandOver{.epoch = *epoch, .done = std::move(done), .waits_for = asked});
+    lock.unlock();
+    if (asked.empty()) {
+        finish(claimed);
+    }
+    for (const std::string& other : asked) {
+        tell(other, {.session = claimed.first, .epoch = *epoch, .claimed_by = claimed.second});
+    }
+}
+
+void EmbeddedSessionStore::tell(const std::string& gateway, const LostSession& lost) {
+    std::shared_ptr<Watcher> watcher;
+    {
+        const std::lock_guard lock(hand_over_mutex_);
+        const auto pending = hand_overs_.find({lost.session, gateway});
+        if (pending != hand_overs_.end() && pending->second.epoch < lost.epoch) {
+            pending->second.lost.push_back(lost);
+            return;
+        }
+        const auto found = watchers_.find(gateway);
+        watcher = found == watchers_.end() ? nullptr : found->second;
+    }
+    if (watcher) {
+        const std::lock_guard lock(watcher->mutex);
+        if (watcher->on_lost) {
+            watcher->on_lost(lost);
+        }
+    }
+}
+
+Result<std::shared_ptr<void>> EmbeddedSessionStore::watch(std::string_view gateway, OnLost on_lost) {
+    auto watcher = std::make_shared<Watcher>();
+    watcher->on_lost = std::move(on_lost);
+    std::string name(gateway);
+    const std::lock_guard lock(hand_over_mutex_);
+    watchers_[name] = watcher;
+    gateways_.erase(name);
+    return std::shared_ptr<void>(watcher.get(), [this, watcher, name](void*) {
+        {
+            const std::lock_guard inner(watcher->mutex);
+            watcher->on_lost = nullptr;
+        }
+        let_go(name);
+    });
+}
+
+void EmbeddedSessionStore::let_go(const std::string& gateway) {
+    std::vector<std::pair<SessionAtGateway, SessionEpoch>> waiting;
+    {
+        const std::lock_guard lock(hand_over_mutex_);
+        watchers_.erase(gateway);
+        gateways_.insert(gateway);
+        for (const auto& [claimed, hand_over] : hand_overs_) {
+            if (hand_over.waits_for.contains(gateway)) {
+                waiting.emplace_back(claimed, hand_over.epoch);
+            }
+        }
+    }
+    for (const auto& [claimed, epoch] : waiting) {
+        answered(gateway, claimed, epoch);
+    }
+}
+
+void EmbeddedSessionStore::give_up(std::string_view gateway, const LostSession& lost) {
+    answered(std::string(gateway), {lost.session, lost.claimed_by}, lost.epoch);
+}
+
+void EmbeddedSessionStore::answered(const std::string& gateway, const SessionAtGateway& claimed, SessionEpoch epoch) {
+    {
+        const std::lock_guard lock(hand_over_mutex_);
+        const auto pending = hand_overs_.find(claimed);
+        if (pending == hand_overs_.end() || pending->second.epoch != epoch ||
+            pending->second.waits_for.erase(gateway) == 0 || !pending->second.waits_for.empty()) {
+            return;
+        }
+    }
+    finish(claimed);
+}
+
+void EmbeddedSessionStore::finish(const SessionAtGateway& claimed) {
+    writer_->submit({claimed.second, {}, [this, claimed](const Result<void>&) { move_and_answer(claimed); }});
+}
+
+void EmbeddedSessionStore::move_and_answer(const SessionAtGateway& claimed) {
+    auto moved = move(claimed);
+    HandOver answered;
+    {
+        const std::lock_guard lock(hand_over_mutex_);
+        HandOver& pending = hand_overs_[claimed];
+        answered.epoch = pending.epoch;
+        answered.done = std::move(pending.done);
+    }
+    answered.done(std::move(moved).map([&](std::optional<StoredSession>&& taken) {
+        return SessionClaim{.epoch = answered.epoch, .taken = std::move(taken)};
+    }));
+    {
+        const std::lock_guard lock(hand_over_mutex_);
+        const auto pending = hand_overs_.find(claimed);
+        answered.behind = std::move(pending->second.behind);
+        answered.lost = std::move(pending->second.lost);
+        hand_overs_.erase(pending);
+    }
+    for (Done& done : answered.behind) {
+        claim(claimed.first, claimed.second, std::move(done));
+    }
+    for (const LostSession& lost : answered.lost) {
+        tell(claimed.second, lost);
+    }
+}
+
+/// By the writer's thread: all that was handed over before is written.
+Result<std::optional<StoredSession>> EmbeddedSessionStore::move(const SessionAtGateway& claimed) {
+    std::set<std::string> others;
+    {
+        const std::lock_guard lock(hand_over_mutex_);
+        others = gateways_;
+        for (const auto& [name, watcher] : watchers_) {
+            others.insert(name);
+        }
+    }
+    others.erase(claimed.second);
+    const std::shared_lock in_use(in_use_);
+    if (!database_->is_open()) {
+        return fail(ErrorCode::unavailable, "the session store is closed after an error");
+    }
+    const std::string to = kept_prefix(claimed.second) + claimed.first + '\0';
+    StoredSession session;
+    rocksdb::WriteBatch batch;
+    for (const std::string& other : others) {
+        const std::string from = kept_prefix(other) + claimed.first + '\0';
+        const std::unique_ptr<rocksdb::Iterator> at(database_->db().NewIterator(rocksdb::ReadOptions()));
+        for (at->Seek(from); at->Valid() && at->key().starts_with(from); at->Next()) {
+            const std::string_view name = view_of(at->key()).substr(from.size());
+            add_row(name, view_of(at->value()), session);
+            batch.Put(to + std::string(name), at->value());
+            batch.Delete(at->key());
+        }
+        if (const auto read = rocks_result(at->status(), "cannot read kept sessions"); !read) {
+            return tl::unexpected(read.error());
+        }
+    }
+    if (batch.Count() == 0) {
+        return std::nullopt;
+    }
+    rocksdb::WriteOptions durably;
+    durably.sync = true;
+    if (const auto moved = rocks_result(database_->db().Write(durably, &batch), "cannot move a kept session"); !moved) {
+        return tl::unexpected(moved.error());
+    }
+    session.key = claimed.first;
+    return std::optional(std::move(session));
 }
 
 void EmbeddedSessionStore::store(std::string_view gateway, std::vector<SessionChange> changes,

@@ -28,13 +28,15 @@ class CountingSessionStore final : public SessionStore {
     using Sessions = std::map<std::string, StoredSession>;
 
     Result<Incarnation> begin_incarnation(std::string_view) override { return ++incarnation_; }
-    void claim(std::string_view, std::string_view, std::function<void(Result<SessionEpoch>)> done) override {
+    void claim(std::string_view, std::string_view, std::function<void(Result<SessionClaim>)> done) override {
         if (is_down) {
             done(fail(ErrorCode::unavailable, "down"));
         } else {
-            done(++epoch_);
+            done(SessionClaim{.epoch = ++epoch_});
         }
     }
+    Result<std::shared_ptr<void>> watch(std::string_view, OnLost) override { return nullptr; }
+    void give_up(std::string_view, const LostSession&) override {}
     void store(std::string_view, std::vector<SessionChange> changes,
                std::function<void(const Result<void>&)> done) override {
         const std::lock_guard lock(mutex_);
@@ -222,6 +224,10 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         }
     }
     void stop_reading() { reads_ = false; }
+    void read_again() {
+        reads_ = true;
+        on_io(net::io_readable);
+    }
 
     bool connected = false;
     bool session_present = false;

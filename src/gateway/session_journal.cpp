@@ -8,8 +8,10 @@
 namespace muster {
 namespace {
 
-// A message's number grows over restarts too: 24 bits of the gateway's incarnation, 40 of the worker's count.
+// A message's number grows over restarts too: 22 bits of the gateway's incarnation, 40 of the worker's count. What was
+// loaded or taken over may go beyond, see count_beyond().
 constexpr unsigned count_bits = 40;
+constexpr std::uint64_t incarnation_mask = (1U << 22U) - 1;
 
 }  // namespace
 
@@ -21,7 +23,7 @@ SessionJournal::SessionJournal(GatewayContext& context, std::size_t worker, Sess
       reactor_(reactor),
       tally_(tally),
       settled_(context.options.threads),
-      last_number_(context.incarnation << count_bits) {}
+      last_number_((context.incarnation & incarnation_mask) << count_bits) {}
 
 void SessionJournal::add(SessionChange change) {
     const std::size_t bytes = change.bytes();
@@ -46,7 +48,7 @@ void SessionJournal::write_documents() {
         session->is_noted = false;
         if (session->mqtt.is_stored()) {
             SessionChange change{.kind = SessionChange::Kind::put_session, .session = std::string(*session->key)};
-            encode_session(*session, reactor_.now(), change.value);
+            encode_session(*session, {reactor_.now(), reactor_.monotonic()}, change.value);
             add(std::move(change));
         }
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -25,6 +26,9 @@ class SessionJournal final {
     SessionJournal(GatewayContext& context, std::size_t worker, SessionTable& sessions, const net::Reactor& reactor,
                    Tally& tally);
 
+    /// Messages get larger numbers than this one, which a session has brought along.
+    void count_beyond(std::uint64_t number) { last_number_ = std::max(last_number_, number); }
+
     /// Its subscriptions, its connection or its expiry have changed.
     void note(Session& session);
     /// It is no more: nothing of it stays.
@@ -44,6 +48,8 @@ class SessionJournal final {
     /// The publisher's worker hears of it when everything up to here is stored.
     void acknowledge_later(const Receipt& receipt);
 
+    /// The documents of what was noted, now and not at the end of the turn.
+    void write_documents();
     [[nodiscard]] bool has_changes() const { return !noted_.empty() || !changes_.empty() || !sequel_.is_empty(); }
     [[nodiscard]] bool is_full() const;
     /// At the end of a turn. `submit` gets the batch; every batch is answered by one on_stored(), in their order.
@@ -78,7 +84,6 @@ class SessionJournal final {
     };
 
     void add(SessionChange change);
-    void write_documents();
     void confirm(const Named& message);
     void answer(const Answer& answer);
     void finish_packet_id(const Named& packet_id);

@@ -27,15 +27,28 @@ Result<void> SessionLoader::load() {
     return {};
 }
 
+void SessionLoader::take_over(StoredSession&& stored, SessionEpoch epoch) {
+    const std::string key = stored.key;
+    Worker& worker = *context_.workers[context_.worker_for(key)];
+    if (worker.sessions().find(key) == nullptr) {
+        restore(std::move(stored));
+    }
+    store_erasures();
+    if (Session* session = worker.sessions().find(key)) {
+        session->epoch = std::max(session->epoch, epoch);
+    }
+}
+
 bool SessionLoader::has_expired(const SessionDocument& document) const {
-    // One that was connected when the gateway died is away from now on.
-    return !document.is_connected && document.session_expiry_s != mqtt::session_never_expires &&
+    // One that was connected when the gateway died is away from now on. One with a will ends like any other, and
+    // publishes it.
+    return !document.is_connected && !document.will && document.session_expiry_s != mqtt::session_never_expires &&
            document.away_since + Seconds(document.session_expiry_s) <= time_.now;
 }
 
 void SessionLoader::restore(StoredSession&& stored) {
     mqtt::ServerSession subscriptions(context_.options.limits.session);
-    const auto document = decode_session(stored.document, [&](const mqtt::ServerSession::Subscription& subscription) {
+    auto document = decode_session(stored.document, [&](const mqtt::ServerSession::Subscription& subscription) {
         counts_.lost_rows += subscriptions.subscribe(subscription) == mqtt::ServerSession::Subscribed::full ? 1U : 0U;
     });
     if (!document) {
@@ -46,15 +59,20 @@ void SessionLoader::restore(StoredSession&& stored) {
         }
         return;
     }
-    const bool has_room = counts_.restored < context_.options.limits.sessions_kept_max;
+    const bool has_room =
+        context_.sessions_kept.load(std::memory_order_relaxed) < context_.options.limits.sessions_kept_max;
     if (has_expired(*document) || !has_room) {
         ++(has_room ? counts_.expired : counts_.over_bound);
         erase(stored);
         return;
     }
     Worker& worker = *context_.workers[context_.worker_for(stored.key)];
-    Session& session = worker.restore(stored.key, document->role, document->is_connected);
+    Session& session = worker.restore(stored.key, document->role);
+    if (document->is_connected) {
+        worker.note_later(session);
+    }
     session.epoch = document->epoch;
+    session.will = std::move(document->will);
     session.mqtt.set_session_expiry_s(document->session_expiry_s);
     const SessionHandle handle = worker.sessions().handle_of(session);
     subscriptions.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
@@ -71,14 +89,15 @@ void SessionLoader::restore(StoredSession&& stored) {
             ++counts_.lost_rows;
         }
     });
-    restore_messages(stored, *document, session);
+    restore_messages(stored, *document, worker, session);
     const auto away = std::chrono::duration_cast<Millis>(time_.now - document->away_since);
-    worker.await_return(session, document->is_connected ? Millis(0) : std::max(Millis(0), away));
+    worker.await_return(session, document->away_cause, document->is_connected ? Millis(0) : std::max(Millis(0), away));
     context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
     ++counts_.restored;
 }
 
-void SessionLoader::restore_messages(const StoredSession& stored, const SessionDocument& document, Session& session) {
+void SessionLoader::restore_messages(const StoredSession& stored, const SessionDocument& document, Worker& worker,
+                                     Session& session) {
     std::size_t window = document.is_connected ? context_.options.limits.session.in_flight_max : 0;
     std::uint16_t last_packet_id = document.last_packet_id;
     for (const StoredSession::Message& message : stored.messages) {
@@ -91,6 +110,7 @@ void SessionLoader::restore_messages(const StoredSession& stored, const SessionD
             continue;
         }
         pending->number = message.number;
+        worker.count_beyond(message.number);
         // Whatever was in the window of a connection that is no more may have been sent.
         pending->was_sent = message.number <= document.sent_through || window > 0;
         window -= window > 0 ? 1 : 0;

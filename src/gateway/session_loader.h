@@ -10,13 +10,17 @@
 
 namespace muster {
 
-/// Brings back what the SessionStore has kept of a gateway's sessions: into the workers' tables and the subscription
-/// index, before the workers start. Used once, by the thread that starts the gateway. Bounded by sessions_kept_max and
-/// the limits of sessions; what is beyond, expired or damaged is counted and leaves the store.
+/// Brings back what the SessionStore has kept: all sessions of a gateway into the workers' tables and the subscription
+/// index, by the thread that starts it and before the workers start; or one that is taken over, by its worker. Used
+/// once. Bounded by sessions_kept_max and the limits of sessions; what is beyond, expired or damaged is counted and
+/// leaves the store.
 class SessionLoader final {
  public:
     SessionLoader(GatewayContext& context, const TimeBase& time, MetricRegistry& metrics);
 
+    /// One that this gateway has taken over with a claim of this epoch, into the table of the worker in whose thread
+    /// this is called.
+    void take_over(StoredSession&& stored, SessionEpoch epoch);
     /// The store cannot be read: an error for the administrator. Everything else is counted.
     [[nodiscard]] Result<void> load();
 
@@ -33,7 +37,8 @@ class SessionLoader final {
 
     void restore(StoredSession&& stored);
     [[nodiscard]] bool has_expired(const SessionDocument& document) const;
-    void restore_messages(const StoredSession& stored, const SessionDocument& document, Session& session);
+    void restore_messages(const StoredSession& stored, const SessionDocument& document, Worker& worker,
+                          Session& session);
     void erase(const StoredSession& stored);
     void erase_message(const StoredSession& stored, std::uint64_t number);
     void store_erasures();

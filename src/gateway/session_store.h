@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,20 @@ struct StoredSession {
     std::vector<std::uint16_t> packet_ids;
 };
 
+/// What a CONNECT gets.
+struct SessionClaim {
+    SessionEpoch epoch = 0;
+    /// What another gateway kept of the session; this gateway's from now on. Nothing when it was here, or nowhere.
+    std::optional<StoredSession> taken{};
+};
+
+/// A session that another gateway has claimed.
+struct LostSession {
+    std::string session;
+    SessionEpoch epoch = 0;  ///< of that claim: whatever is older has ended
+    std::string claimed_by;  ///< the other gateway
+};
+
 /// The SessionStore port: who holds which device's session, the epochs that order them (G3), and the sessions that
 /// outlive their gateway's process. Any thread. Two implementations: embedded_session_store (RocksDB) and
 /// redis_session_store.
@@ -54,15 +69,26 @@ class SessionStore {
 
     /// A new start of the gateway of this name: larger than every one given before, durable before it returns.
     [[nodiscard]] virtual Result<Incarnation> begin_incarnation(std::string_view gateway) = 0;
-    /// A CONNECT of `device` was accepted on `gateway`: `done` gets an epoch larger than any given for the device
-    /// before, across gateways and restarts; at once or later, from any thread. unavailable: the CONNECT must be
-    /// refused.
-    virtual void claim(std::string_view device, std::string_view gateway,
-                       std::function<void(Result<SessionEpoch>)> done) = 0;
+    /// A CONNECT of `session` was accepted on `gateway`: `done` gets an epoch larger than any given for the session
+    /// before, across gateways and restarts; at once or later, from any thread. Any other gateway that may hold the
+    /// session is told (watch()) and waited for until it has given it up; not when it is dead, and not for long when it
+    /// does not answer. What it had stored moves to this gateway. Claims of one gateway for one session are answered in
+    /// their order. unavailable: the CONNECT must be refused.
+    virtual void claim(std::string_view session, std::string_view gateway,
+                       std::function<void(Result<SessionClaim>)> done) = 0;
+    /// From here on `on_lost` is called with each session that another gateway claims and this one may hold; not before
+    /// its own claim of it is answered. From any thread: it must only copy and wake. The gateway ends the session,
+    /// hands what is left of it to store(), then calls give_up(). Before load(); dropping the handle stops the calls
+    /// and gives everything up.
+    using OnLost = std::function<void(const LostSession&)>;
+    [[nodiscard]] virtual Result<std::shared_ptr<void>> watch(std::string_view gateway, OnLost on_lost) = 0;
+    /// After everything that this gateway stores of it.
+    virtual void give_up(std::string_view gateway, const LostSession& lost) = 0;
 
-    /// Stores a batch of changes, all or none, after all batches of this gateway before it. `done` is called when they
-    /// are durable, or an error when they could not be stored; in the order of the batches, at once or later, from any
-    /// thread. Never blocks. The caller bounds what is on its way.
+    /// Stores a batch of changes, of each session all or none, after all batches of this gateway before it. `done` is
+    /// called when they are durable, or an error when they could not be stored (conflict: another gateway has taken the
+    /// session); in the order of the batches, at once or later, from any thread. Never blocks. The caller bounds what
+    /// is on its way.
     virtual void store(std::string_view gateway, std::vector<SessionChange> changes,
                        std::function<void(const Result<void>&)> done) = 0;
     /// Every kept session of this gateway, in any order. Before the first store() of this start.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <future>
 #include <map>
 #include <memory>
@@ -40,12 +42,73 @@ class SessionStoreConformance : public ::testing::TestWithParam<std::unique_ptr<
 
     /// Claims and waits for the answer, from whichever thread it comes.
     static SessionEpoch claim(SessionStore& store, std::string_view device, std::string_view gateway = "gw-1") {
-        auto answer = std::make_shared<std::promise<Result<SessionEpoch>>>();
-        std::future<Result<SessionEpoch>> epoch = answer->get_future();
-        store.claim(device, gateway, [answer](Result<SessionEpoch> given) { answer->set_value(std::move(given)); });
-        const Result<SessionEpoch> given = epoch.get();
-        EXPECT_TRUE(given) << given.error().message();
-        return given.value_or(0);
+        return claim_later(store, device, gateway).get().value_or(SessionClaim{}).epoch;
+    }
+    static std::future<Result<SessionClaim>> claim_later(SessionStore& store, std::string_view session,
+                                                         std::string_view gateway) {
+        auto answer = std::make_shared<std::promise<Result<SessionClaim>>>();
+        store.claim(session, gateway, [answer](Result<SessionClaim> given) {
+            EXPECT_TRUE(given) << given.error().message();
+            answer->set_value(std::move(given));
+        });
+        return answer->get_future();
+    }
+    /// A gateway that is told what it loses: gives it up at once, or when the test says so.
+    class Holder {
+     public:
+        Holder(SessionStore& store, std::string name) : store_(store), name_(std::move(name)) {
+            auto watched = store.watch(name_, [this](const LostSession& one) { on_lost(one); });
+            EXPECT_TRUE(watched);
+            handle_ = std::move(*watched);
+        }
+        void hold_on() {
+            const std::lock_guard lock(mutex_);
+            holds_on_ = true;
+        }
+        /// Of what it holds on to, the first that it was told.
+        LostSession lost() {
+            std::unique_lock lock(mutex_);
+            EXPECT_TRUE(told_.wait_for(lock, std::chrono::seconds(30), [this] { return !lost_.empty(); }));
+            return lost_.empty() ? LostSession{} : lost_.front();
+        }
+        /// What it was told, and from now on at once.
+        void give_up() {
+            (void)lost();
+            std::vector<LostSession> all;
+            {
+                const std::lock_guard lock(mutex_);
+                holds_on_ = false;
+                all.swap(lost_);
+            }
+            for (const LostSession& one : all) {
+                store_.give_up(name_, one);
+            }
+        }
+        void go() { handle_.reset(); }
+
+     private:
+        void on_lost(const LostSession& one) {
+            {
+                const std::lock_guard lock(mutex_);
+                if (holds_on_) {
+                    lost_.push_back(one);
+                    told_.notify_all();
+                    return;
+                }
+            }
+            store_.give_up(name_, one);
+        }
+
+        SessionStore& store_;
+        const std::string name_;
+        std::mutex mutex_;
+        std::condition_variable told_;
+        bool holds_on_ = false;
+        std::vector<LostSession> lost_;
+        std::shared_ptr<void> handle_;
+    };
+    static bool is_answered(const std::future<Result<SessionClaim>>& claim) {
+        return claim.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
     }
     /// Stores and waits for the answer.
     static void keep(SessionStore& store, std::vector<SessionChange> changes, std::string_view gateway = "gw-1") {
@@ -214,6 +277,99 @@ TEST_P(SessionStoreConformance, an_empty_batch_is_answered_after_those_before_it
                   [&](const Result<void>&) { first = true; });
     keep(store(), {});
     EXPECT_TRUE(first);
+}
+
+TEST_P(SessionStoreConformance, a_claim_takes_over_what_a_gateway_that_is_gone_had_stored) {
+    using Kind = SessionChange::Kind;
+    ASSERT_TRUE(store().begin_incarnation("gw-1"));
+    (void)claim(store(), "dev-1", "gw-1");
+    keep(store(), {change(Kind::put_session, "dev-1", 0, "document"), change(Kind::put_message, "dev-1", 2, "second"),
+                   change(Kind::put_message, "dev-1", 1, "first"), change(Kind::put_packet_id, "dev-1", 7),
+                   change(Kind::put_session, "dev-2", 0, "another")});
+    restart();
+    const auto claimed = claim_later(store(), "dev-1", "gw-2").get();
+    ASSERT_TRUE(claimed && claimed->taken);
+    EXPECT_EQ(claimed->taken->key, "dev-1");
+    EXPECT_EQ(claimed->taken->document, "document");
+    EXPECT_EQ(messages_of(*claimed->taken), "1:first 2:second ");
+    EXPECT_EQ(claimed->taken->packet_ids, (std::vector<std::uint16_t>{7}));
+    EXPECT_EQ(load(store(), "gw-1").size(), 1U) << "the other session";
+    EXPECT_EQ(messages_of(load(store(), "gw-2").at("dev-1")), "1:first 2:second ");
+    const auto again = claim_later(store(), "dev-1", "gw-2").get();
+    ASSERT_TRUE(again);
+    EXPECT_FALSE(again->taken) << "it is here";
+}
+
+TEST_P(SessionStoreConformance, a_gateway_that_holds_the_session_is_told_and_waited_for) {
+    using Kind = SessionChange::Kind;
+    Holder first(store(), "gw-1");
+    const Holder second(store(), "gw-2");
+    const SessionEpoch before = claim(store(), "dev-1", "gw-1");
+    first.hold_on();
+    auto claimed = claim_later(store(), "dev-1", "gw-2");
+    const LostSession lost = first.lost();
+    EXPECT_EQ(lost.session, "dev-1");
+    EXPECT_EQ(lost.claimed_by, "gw-2");
+    EXPECT_GT(lost.epoch, before);
+    EXPECT_FALSE(is_answered(claimed));
+    keep(store(), {change(Kind::put_session, "dev-1", 0, "the last of it")}, "gw-1");
+    first.give_up();
+    const auto answer = claimed.get();
+    ASSERT_TRUE(answer && answer->taken);
+    EXPECT_EQ(answer->epoch, lost.epoch);
+    EXPECT_EQ(answer->taken->document, "the last of it");
+    EXPECT_TRUE(load(store(), "gw-1").empty());
+}
+
+TEST_P(SessionStoreConformance, claims_behind_one_that_waits_are_answered_after_it) {
+    Holder first(store(), "gw-1");
+    const Holder second(store(), "gw-2");
+    (void)claim(store(), "dev-1", "gw-1");
+    keep(store(), {change(SessionChange::Kind::put_session, "dev-1", 0, "x")}, "gw-1");
+    first.hold_on();
+    auto one = claim_later(store(), "dev-1", "gw-2");
+    auto two = claim_later(store(), "dev-1", "gw-2");
+    (void)first.lost();
+    EXPECT_FALSE(is_answered(two));
+    first.give_up();
+    const auto answer = one.get();
+    const auto later = two.get();
+    ASSERT_TRUE(answer && later);
+    EXPECT_TRUE(answer->taken);
+    EXPECT_FALSE(later->taken);
+    EXPECT_LT(answer->epoch, later->epoch);
+}
+
+TEST_P(SessionStoreConformance, a_session_that_goes_on_to_a_third_gateway_is_there_in_its_turn) {
+    Holder first(store(), "gw-1");
+    Holder second(store(), "gw-2");
+    const Holder third(store(), "gw-3");
+    (void)claim(store(), "dev-1", "gw-1");
+    keep(store(), {change(SessionChange::Kind::put_session, "dev-1", 0, "x")}, "gw-1");
+    first.hold_on();
+    second.hold_on();
+    auto one = claim_later(store(), "dev-1", "gw-2");
+    (void)first.lost();
+    auto two = claim_later(store(), "dev-1", "gw-3");
+    first.give_up();
+    ASSERT_TRUE(one.get()->taken) << "the second gateway is not told before it has it";
+    EXPECT_EQ(second.lost().claimed_by, "gw-3");
+    second.give_up();
+    const auto answer = two.get();
+    ASSERT_TRUE(answer && answer->taken);
+    EXPECT_EQ(answer->taken->document, "x");
+}
+
+TEST_P(SessionStoreConformance, a_gateway_that_stops_watching_is_not_waited_for) {
+    Holder first(store(), "gw-1");
+    const Holder second(store(), "gw-2");
+    (void)claim(store(), "dev-1", "gw-1");
+    first.hold_on();
+    auto claimed = claim_later(store(), "dev-1", "gw-2");
+    (void)first.lost();
+    first.go();
+    EXPECT_TRUE(claimed.get());
+    EXPECT_TRUE(claim_later(store(), "dev-2", "gw-2").get());
 }
 
 }  // namespace muster

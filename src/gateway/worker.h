@@ -23,8 +23,24 @@
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
+#include "net/timer_wheel.h"
 
 namespace muster {
+
+class Worker;
+
+/// Calls one function of its worker when it is due. Owned by that worker, on its thread only.
+class WorkerTimer final : public net::Timer {
+ public:
+    using Call = void (Worker::*)();
+    WorkerTimer(Worker& worker, Call call) : worker_(worker), call_(call) {}
+
+ private:
+    void on_timer() override;
+
+    Worker& worker_;
+    const Call call_;
+};
 
 /// One reactor thread of a gateway: accepts, reads, writes and closes connections, and paces them by what the bus and
 /// the other workers can take. Owned by the Gateway. What is said to be for any thread is; everything else belongs to
@@ -58,10 +74,18 @@ class Worker final {
     void take_in(std::unique_ptr<Connection> taken);
     [[nodiscard]] Uplink& uplink() { return uplink_; }
     [[nodiscard]] SessionTable& sessions() { return sessions_; }
-    /// Before start(): a session that the store has kept; it was connected when its gateway died.
-    Session& restore(std::string_view key, Role role, bool was_connected);
-    /// Before the thread starts, when the session is whole: its client has been away for this long.
-    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
+    /// A session that the store has kept; before start(), or in the worker's thread.
+    Session& restore(std::string_view key, Role role);
+    /// Before start(): the store says that it is connected.
+    void note_later(const Session& session) { restored_.push_back(sessions_.handle_of(session)); }
+    /// Messages of its sessions get larger numbers than this one.
+    void count_beyond(std::uint64_t message_number) { journal_.count_beyond(message_number); }
+    /// Any thread: another gateway has claimed a session that may be here.
+    void lose(LostSession lost) {
+        post([this, lost = std::move(lost)] { on_lost(lost); });
+    }
+    /// Before the thread starts, or in it, when the session is whole: its client has been away for this long.
+    void await_return(Session& session, Cause cause, Millis since) { service_.stay_away(session, cause, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -81,8 +105,6 @@ class Worker final {
     void count_tick() { tally_.ticks.add(); }
 
  private:
-    class RetryTimer;
-    class HandshakeTimer;
     struct StoreGate;
 
     void know(Connection& connection);
@@ -95,12 +117,15 @@ class Worker final {
     void begin_handshake(Connection& connection);
     void begin_waiting_handshakes();
     [[nodiscard]] Result<std::size_t> read_transport(Connection& connection);
+    void limit_told_client(Connection& connection);
     Connection* receive(Connection& connection, std::string_view bytes);
     Connection* admit(Connection& connection);
     void hand_over(Connection& connection, std::size_t worker);
     [[nodiscard]] bool is_refused(Connection& connection);
     void claim(Connection& connection);
-    void on_claimed(ConnectionRef ref, const Result<SessionEpoch>& epoch);
+    void on_claimed(ConnectionRef ref, Result<SessionClaim> claim);
+    void on_lost(const LostSession& lost);
+    void give_up_lost();
     void begin_session(Connection& connection, SessionEpoch epoch);
 
     void poll_deliveries();
@@ -118,6 +143,7 @@ class Worker final {
     void close_ending();
     void flush_outputs();
     void flush_output(Connection& connection);
+    [[nodiscard]] bool is_too_far_behind(const Connection& connection) const;
     void stop_in_thread();
 
     GatewayContext& context_;
@@ -126,9 +152,9 @@ class Worker final {
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
-    std::unique_ptr<RetryTimer> retry_timer_;
+    WorkerTimer retry_timer_{*this, &Worker::retry_held};
     HandshakeGate handshakes_;
-    std::unique_ptr<HandshakeTimer> handshake_timer_;
+    WorkerTimer handshake_timer_{*this, &Worker::begin_waiting_handshakes};
     std::shared_ptr<StoreGate> store_gate_;
     Mailbox& mailbox_;
     Mailbox::Content mail_;  ///< reused
@@ -146,6 +172,7 @@ class Worker final {
     std::vector<ConnectionRef> unread_;  ///< their sockets gave more than one turn takes
     std::vector<ConnectionRef> held_;
     std::vector<SessionHandle> restored_;  ///< sessions of which the store still says that they are connected
+    std::vector<LostSession> lost_;        ///< of this turn: given up behind what it stores
     std::vector<std::unique_ptr<Connection>> closed_;  ///< until the end of the turn
     std::atomic<bool> deliveries_ready_{false};
     Millis held_since_{0};

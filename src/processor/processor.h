@@ -26,8 +26,10 @@ struct ProcessorOptions {
         50'000;  ///< in one checkpoint, and at least one partition: the others have their turn
     Millis bus_checkpoint_interval{60'000};  ///< of partition time: how often a partition's snapshot goes to the bus,
                                              ///< for a processor whose disk is new
-    std::size_t threads = 1;                 ///< 1 to 64; the partitions are shared out
-    std::size_t poll_records_max = 5000;     ///< a batch: bounds what is in memory between bus and stores
+    bool is_alone = true;      ///< nobody else has partitions of the group: its own snapshots are the newest there are
+    bool only_stores = false;  ///< writes nothing to the bus: another group does, this one is for its stores
+    std::size_t threads = 1;   ///< 1 to 64; the partitions are shared out
+    std::size_t poll_records_max = 5000;  ///< a batch: bounds what is in memory between bus and stores
     std::size_t producer_queue_bytes_max = 32U << 20U;
     Millis idle{100};   ///< longest wait for records
     Millis retry{200};  ///< between attempts when a store or the bus says no

@@ -22,7 +22,7 @@ std::uint64_t bytes_of(const ConsumerRecord& record) {
 }  // namespace
 
 ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const ProcessorPlaces& places)
-    : options_(options), places_(places), checkpoint_topic_(places.bus) {}
+    : options_(options), places_(places), checkpoint_topic_(places.bus), losses_refilled_(places.status.losses()) {}
 
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
@@ -100,7 +100,7 @@ void ProcessorWorker::fold(const ConsumerRecord& record) {
 // Handing over --------------------------------------------------------------------------------------------------------
 
 bool ProcessorWorker::end_batch() {
-    given_up_ = given_up_ || !hand_to_stores() || !hand_to_bus();
+    given_up_ = given_up_ || !hand_to_stores() || (!options_.only_stores && !hand_to_bus());
     if (given_up_) {
         return false;
     }
@@ -108,6 +108,7 @@ bool ProcessorWorker::end_batch() {
     bytes_.fetch_add(batch_bytes_, std::memory_order_relaxed);
     batch_bytes_ = 0;
     out_.clear();
+    refill_lost_status();  // from the bus, which has this batch too
     return true;
 }
 
@@ -238,7 +239,8 @@ Result<void> ProcessorWorker::save(Partition partition, Assigned& assigned) {
         return written;
     }
     assigned.saved_offset = next;
-    if (assigned.fold->partition_time() - assigned.on_bus_at >= options_.bus_checkpoint_interval) {
+    if (!options_.only_stores &&
+        assigned.fold->partition_time() - assigned.on_bus_at >= options_.bus_checkpoint_interval) {
         if (auto saved = save_on_bus(partition, assigned, snapshot); !saved) {
             return saved;
         }
@@ -286,7 +288,8 @@ FoldOptions ProcessorWorker::fold_options(Partition partition) const {
 
 std::optional<Offset> ProcessorWorker::on_assigned(std::string_view, Partition partition) {
     Assigned assigned;
-    if (restore_file(partition, assigned) || restore_from_bus(partition, assigned)) {
+    restore(partition, assigned);
+    if (assigned.fold != nullptr) {
         refill_status(partition, *assigned.fold);
     } else {
         // Not the committed offset: without its state the rest of the partition would mean something else.
@@ -296,6 +299,24 @@ std::optional<Offset> ProcessorWorker::on_assigned(std::string_view, Partition p
     const Offset start = assigned.saved_offset;
     partitions_.insert_or_assign(partition, std::move(assigned));
     return start;
+}
+
+/// From this disk; from the bus where that is newer, because another processor had the partition meanwhile.
+void ProcessorWorker::restore(Partition partition, Assigned& assigned) {
+    const bool has_file = restore_file(partition, assigned);
+    if (options_.only_stores || (has_file && options_.is_alone)) {
+        return;
+    }
+    Assigned from_bus;
+    if (restore_from_bus(partition, from_bus)) {
+        if (!has_file || from_bus.fold->next_offset() > assigned.fold->next_offset()) {
+            assigned.fold = std::move(from_bus.fold);
+            places_.metrics.bus_restores.Increment();
+            spdlog::info("processor: partition {} goes on from its checkpoint on the bus, at offset {}", partition,
+                         assigned.fold->next_offset());
+        }
+    }
+    assigned.place = from_bus.place ? from_bus.place : assigned.place;
 }
 
 bool ProcessorWorker::restore_file(Partition partition, Assigned& assigned) {
@@ -320,7 +341,6 @@ bool ProcessorWorker::restore_file(Partition partition, Assigned& assigned) {
     return assigned.fold != nullptr;
 }
 
-/// The disk is new, or what was on it is damaged.
 bool ProcessorWorker::restore_from_bus(Partition partition, Assigned& assigned) {
     auto found = checkpoint_topic_.read(partition);
     Result<std::unique_ptr<PartitionFold>> restored = fail(ErrorCode::not_found, "there is none");
@@ -332,9 +352,6 @@ bool ProcessorWorker::restore_from_bus(Partition partition, Assigned& assigned) 
     }
     if (restored) {
         assigned.fold = std::move(*restored);
-        places_.metrics.bus_restores.Increment();
-        spdlog::info("processor: partition {} goes on from its checkpoint on the bus, at offset {}", partition,
-                     assigned.fold->next_offset());
         return true;
     }
     if (restored.error().code != ErrorCode::not_found) {
@@ -345,14 +362,15 @@ bool ProcessorWorker::restore_from_bus(Partition partition, Assigned& assigned) 
     return false;
 }
 
-/// A status store that has never heard of a device that the fold knows is new: what it is to hold is on muster.status.
-/// What it holds already, or will be told again, has the same offsets and changes nothing.
+/// A status store that has never heard of a device that the fold knows is new, and one that has had losses may be
+/// without any part: what it is to hold is on muster.status. What it holds already, or will be told again, has the same
+/// offsets and changes nothing.
 void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fold) {
-    if (fold.devices() == 0) {
+    if (options_.only_stores || fold.devices() == 0) {
         return;
     }
     const auto known = places_.status.get(fold.first_device());
-    if (!known || *known) {
+    if (places_.status.losses() == 0 && (!known || *known)) {
         return;
     }
     std::vector<StatusDocument> documents;
@@ -379,6 +397,20 @@ void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fo
     (void)apply();
     if (!read) {
         complain("read muster.status", read.error());
+    }
+}
+
+void ProcessorWorker::refill_lost_status() {
+    const std::uint64_t losses = places_.status.losses();
+    if (losses == losses_refilled_) {
+        return;
+    }
+    losses_refilled_ = losses;
+    if (auto drained = producer_->drain(drain_timeout); !drained) {
+        complain("wait for the bus", drained.error());
+    }
+    for (const auto& [partition, assigned] : partitions_) {
+        refill_status(partition, *assigned.fold);
     }
 }
 

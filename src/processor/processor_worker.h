@@ -76,8 +76,11 @@ class ProcessorWorker final : public RebalanceListener {
     [[nodiscard]] Result<void> save(Partition partition, Assigned& assigned);
     [[nodiscard]] Result<void> save_on_bus(Partition partition, Assigned& assigned, std::string_view snapshot);
     [[nodiscard]] bool restore_file(Partition partition, Assigned& assigned);
+    void restore(Partition partition, Assigned& assigned);
     [[nodiscard]] bool restore_from_bus(Partition partition, Assigned& assigned);
     void refill_status(Partition partition, const PartitionFold& fold);
+    /// The status store says that it has lost something since it was last looked at: all of it is written again.
+    void refill_lost_status();
     [[nodiscard]] std::string snapshot_path(Partition partition) const;
     /// A file of one digit: which place on muster.checkpoints holds this partition's snapshot.
     [[nodiscard]] std::string place_path(Partition partition) const;
@@ -97,8 +100,9 @@ class ProcessorWorker final : public RebalanceListener {
     std::unique_ptr<Consumer> consumer_;
     CheckpointTopic checkpoint_topic_;
     std::map<Partition, Assigned> partitions_;
-    Partition next_to_save_ = 0;   ///< checkpoints go round
-    Timestamp checkpointed_at_{};  ///< partition time
+    Partition next_to_save_ = 0;     ///< checkpoints go round
+    Timestamp checkpointed_at_{};    ///< partition time
+    std::uint64_t losses_refilled_;  ///< StatusStore::losses()
     FoldOutput out_;
     std::uint64_t batch_bytes_ = 0;
     bool given_up_ = false;  ///< the folds know more than the stores: nothing may be saved any more

@@ -82,13 +82,17 @@ class StatusStore {
     [[nodiscard]] virtual Result<RegionCounts> counts(std::string_view region) const = 0;
     /// Every region that has or had a device, with its ancestors, ascending by path.
     [[nodiscard]] virtual Result<std::vector<std::pair<std::string, RegionCounts>>> regions() const = 0;
-    /// Calls `on_change` after each applied transition or touch that has telemetry, from the writer's thread: it must
-    /// only copy and wake. Dropping the handle stops the calls.
+    /// Calls after each applied transition or touch that has telemetry, also of another process, from the writer's
+    /// thread or one of the store's: they must only copy and wake. When a list() of this store returns, all
+    /// that was applied before it was called has been told. Dropping the handle stops the calls.
     using OnTransition = std::function<void(const StatusDocument&)>;
     using OnTouch = std::function<void(const StatusTouch&)>;
     [[nodiscard]] virtual std::shared_ptr<void> watch(OnTransition on_transition, OnTouch on_touch) = 0;
     /// Makes everything applied so far survive a restart. Called at the processor's checkpoints.
     [[nodiscard]] virtual Result<void> checkpoint() = 0;
+    /// How often the store was found to have lost some of what it was given, as a server does that was restarted. Who
+    /// writes it and sees the number grow, fills it again from muster.status. Any thread.
+    [[nodiscard]] virtual std::uint64_t losses() const { return 0; }
 };
 
 }  // namespace muster

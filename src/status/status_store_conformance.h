@@ -283,14 +283,17 @@ TEST_P(StatusStoreConformance, watchers_hear_what_was_applied_until_they_let_go)
     std::vector<std::string> heard;
     auto handle = store().watch([&](const StatusDocument& one) { heard.push_back("transition " + one.id); },
                                 [&](const StatusTouch& one) { heard.push_back("touch " + std::string(one.id)); });
+    const auto wait_until_told = [this] { ASSERT_TRUE(store().list({}, "", 1)); };
     apply(document("d1", PresenceState::online, 1));
     apply(document("d1", PresenceState::online, 1));
     const std::pair<std::string_view, double> metrics[] = {{"temp", 20.5}};
     touch({"d1", from_epoch_ms(5000), {}, {}});
     touch({"d1", from_epoch_ms(5000), from_epoch_ms(5000), metrics});
+    wait_until_told();
     EXPECT_EQ(heard, (std::vector<std::string>{"transition d1", "touch d1"}));
     handle.reset();
     apply(document("d1", PresenceState::offline, 2));
+    wait_until_told();
     EXPECT_EQ(heard.size(), 2U);
 }
 

@@ -256,6 +256,22 @@ TEST_F(ProcessorRole, fills_a_new_status_store_from_the_bus) {
     EXPECT_TRUE(stores.wait_for_state("e", online));
 }
 
+TEST_F(ProcessorRole, fills_a_status_store_that_has_lost_what_it_was_given) {
+    start();
+    write(EventKind::connect, "d", 1);
+    write(EventKind::connect, "e", 1);
+    tick(2);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state("d", online));
+    ASSERT_TRUE(stores.wait_for_state("e", online));
+    stores.lose_documents();
+    write(EventKind::connect, "f", 1);
+    send_durably();
+    EXPECT_TRUE(stores.wait_for_state("d", online)) << "no record of it has come since";
+    EXPECT_TRUE(stores.wait_for_state("e", online));
+    EXPECT_TRUE(stores.wait_for_state("f", online));
+}
+
 TEST_F(ProcessorRole, a_checkpoint_on_the_bus_that_was_cut_short_leaves_the_older_one) {
     const TopicId topic = open(bus_topics::checkpoints, TopicSpec::Cleanup::compacted);
     const auto drain = [&] { return producer->drain(patience); };

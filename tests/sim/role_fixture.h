@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -51,6 +52,7 @@ class RecordingStores final : public StatusStore, public HistoryStore {
         return std::vector<std::pair<std::string, RegionCounts>>{};
     }
     std::shared_ptr<void> watch(OnTransition, OnTouch) override { return nullptr; }
+    std::uint64_t losses() const override { return losses_.load(); }
 
     // HistoryStore
     Result<void> append(std::span<const Sample> samples) override {
@@ -95,6 +97,12 @@ class RecordingStores final : public StatusStore, public HistoryStore {
         std::unique_lock lock(mutex_);
         return changed_.wait_for(lock, patience, [&] { return until(*this); });
     }
+    /// As a server that was restarted empty.
+    void lose_documents() {
+        const std::lock_guard lock(mutex_);
+        documents_.clear();
+        losses_.fetch_add(1);
+    }
     [[nodiscard]] bool wait_for_state(const std::string& device, PresenceState state) {
         return wait([&](RecordingStores& stores) { return stores.documents_[device].state == state; });
     }
@@ -108,6 +116,7 @@ class RecordingStores final : public StatusStore, public HistoryStore {
     int refused_ = 0;
 
  private:
+    std::atomic<std::uint64_t> losses_{0};
     std::mutex mutex_;
     std::condition_variable changed_;
     bool refuse_ = false;

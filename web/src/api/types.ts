@@ -20,11 +20,24 @@ export interface Gateway {
   since: number;
 }
 
+/** One process of a cluster. */
+export interface Process {
+  role: 'gateway' | 'processor' | 'shadow' | 'alerts' | 'api';
+  name: string;
+  since: number;
+  /** Of a processor: durable records not yet processed. */
+  lag: number;
+  /** Of a processor: devices of its partitions. */
+  devices: number;
+}
+
 export interface Fleet {
   time: number;
   counts: Counts;
   regions: number;
   gateways: Gateway[];
+  /** Of a cluster; empty where one process is everything. */
+  processes: Process[];
   rates: { records_per_s: number; bytes_per_s: number; connects_per_min: number; disconnects_per_min: number };
   /** From a record's arrival at the gateway until the API shows it, over the last minute; null: nothing to measure. */
   detection_ms: { p50: number; p99: number } | null;
@@ -247,6 +260,20 @@ export interface Incident {
   shared: { attribute: string; value: string; share: number; cohort_share: number }[];
   /** Members over time. */
   blast: { time: number; members: number }[];
+  /** Of a rule on values: the first members, with what was seen of each. */
+  devices: { device: string; text: string }[];
+}
+
+/** When a battery will be empty; null: never at this pace, or not known. */
+export interface BatteryForecast {
+  metric: string;
+  state: 'draining' | 'steady' | 'charging' | 'unknown';
+  time: number | null;
+  value: number | null;
+  per_day: number | null;
+  days: number | null;
+  days_low: number | null;
+  days_high: number | null;
 }
 
 /** One status transition, as the live stream tells it. */

@@ -98,6 +98,42 @@ function Gateways({ fleet }: { fleet: Fleet }) {
   );
 }
 
+/** What a cluster consists of beside its gateways. */
+function Processes({ fleet }: { fleet: Fleet }) {
+  const others = fleet.processes.filter((process) => process.role !== 'gateway');
+  if (others.length === 0) return null;
+  return (
+    <Panel title="Processes" caption={`${plural(others.length, 'process', 'processes')} heard from in the last 10 s`}>
+      <div className="overflow-x-auto" tabIndex={0} role="region" aria-label="Processes, scrollable">
+        <table className="rows fades">
+          <thead>
+            <tr>
+              <th scope="col">Process</th>
+              <th scope="col">Role</th>
+              <th scope="col" className="right">Devices</th>
+              <th scope="col" className="right">Records behind</th>
+              <th scope="col">Since</th>
+            </tr>
+          </thead>
+          <tbody>
+            {others.map((process) => (
+              <tr key={`${process.role}/${process.name}`}>
+                <td className="mono">{process.name}</td>
+                <td>{process.role}</td>
+                <td className="right num">{process.role === 'processor' ? integer(process.devices) : '—'}</td>
+                <td className="right num">{process.role === 'processor' ? integer(process.lag) : '—'}</td>
+                <td className="text-fg2">
+                  <Ago time={process.since} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Panel>
+  );
+}
+
 type Value = (point: FleetPoint) => number | null;
 const charts: { title: string; value: Value; tone: Tone; format?: (value: number) => string }[] = [
   { title: 'Records per second', value: (point) => point.records_per_s, tone: 'accent' },

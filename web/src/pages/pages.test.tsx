@@ -247,6 +247,17 @@ test('cluster shows gateways and the server, and says when there is no series ye
   expect(await screen.findByText('Yes')).toBeTruthy();
 });
 
+test('cluster shows the processes of a cluster, and how far its processors are behind', async () => {
+  const processes = [
+    { role: 'processor', name: 'processor-2', since: fixture.time - 60_000, lag: 1234, devices: 812 },
+    { role: 'shadow', name: 'shadow-1', since: fixture.time - 60_000, lag: 0, devices: 0 },
+  ] as const;
+  renderPage('/cluster', { '/api/v1/fleet': fixture.fleet({ processes: [...processes] }) });
+  expect(await screen.findByText('processor-2')).toBeTruthy();
+  expect(screen.getByText('1,234')).toBeTruthy();
+  expect(screen.getByText('shadow-1')).toBeTruthy();
+});
+
 describe('the shell', () => {
   test('asks for a token again when the server rejects it', async () => {
     renderPage('/', { '/api/v1/fleet': problem(401, 'Unauthorized', 'no') });

@@ -13,6 +13,7 @@ export const fleet = (part: Partial<Fleet> = {}): Fleet => ({
   counts: counts(),
   regions: 3,
   gateways: [{ name: 'gw-1', sessions: 960, since: time - 3_600_000 }],
+  processes: [],
   rates: { records_per_s: 33.4, bytes_per_s: 17_800, connects_per_min: 21, disconnects_per_min: 18 },
   detection_ms: { p50: 12, p99: 184 },
   lag_ms: 240,
@@ -132,6 +133,7 @@ export const incident = (part: Partial<Incident> = {}): Incident => ({
   timeline: [{ time: time - 720_000, text: 'Opened: 11.2% for 10 s' }],
   shared: [{ attribute: 'gateway', value: 'gw-2', share: 0.88, cohort_share: 0.31 }],
   blast: [{ time: time - 720_000, members: 12 }, { time: time - 600_000, members: 20 }, { time, members: 18 }],
+  devices: [],
   ...part,
 });
 
