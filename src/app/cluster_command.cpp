@@ -13,7 +13,7 @@
 namespace muster {
 namespace {
 
-constexpr Partition new_cluster_partitions = 16;
+constexpr KafkaTopicShape new_cluster{16, 1};
 
 int complain(const ClusterOptions& options, const Error& error) {
     fmt::print(stderr, "muster cluster {}: {}\n", options.check_only ? "check" : "init", error.message());
@@ -23,8 +23,8 @@ int complain(const ClusterOptions& options, const Error& error) {
 /// What becomes of the topics, one line each.
 class TopicReport final {
  public:
-    TopicReport(KafkaTopics& topics, const ClusterOptions& options, Partition partitions)
-        : topics_(topics), options_(options), partitions_(partitions) {}
+    TopicReport(KafkaTopics& topics, const ClusterOptions& options, const KafkaTopicShape& shape)
+        : topics_(topics), options_(options), shape_(shape) {}
 
     Result<void> look_at(const TopicSpec& spec) {
         const auto found = topics_.find(spec);
@@ -34,7 +34,7 @@ class TopicReport final {
         if (!*found) {
             return options_.check_only ? missing(spec) : create(spec);
         }
-        const auto differences = topics_.compare(spec, partitions_, **found);
+        const auto differences = KafkaTopics::compare(spec, shape_, **found);
         if (differences.empty()) {
             say(spec, "already so");
             return {};
@@ -57,7 +57,7 @@ class TopicReport final {
         return {};
     }
     Result<void> create(const TopicSpec& spec) {
-        if (auto created = topics_.create(spec, partitions_); !created) {
+        if (auto created = topics_.create(spec, shape_); !created) {
             return created;
         }
         say(spec, spec.cleanup == TopicSpec::Cleanup::compacted
@@ -72,21 +72,20 @@ class TopicReport final {
 
     KafkaTopics& topics_;
     const ClusterOptions& options_;
-    const Partition partitions_;
+    const KafkaTopicShape shape_;
     bool different_ = false;
     bool broken_ = false;
 };
 
 /// Of topics that are made now: what the administrator says, else what is there.
-Result<Partition> partitions_for(KafkaTopics& topics, const ClusterOptions& options) {
-    if (options.partitions != 0) {
-        return options.partitions;
-    }
-    const auto found = topics.partitions_of(bus_topics::events);
+Result<KafkaTopicShape> shape_for(KafkaTopics& topics, const ClusterOptions& options) {
+    const auto found = topics.shape_of(bus_topics::events);
     if (!found) {
         return tl::unexpected(found.error());
     }
-    return found->value_or(new_cluster_partitions);
+    const KafkaTopicShape there = found->value_or(new_cluster);
+    return KafkaTopicShape{options.partitions != 0 ? options.partitions : there.partitions,
+                           options.replication != 0 ? options.replication : there.replication};
 }
 
 }  // namespace
@@ -112,19 +111,18 @@ int run_cluster(const ClusterOptions& options) {
     if (!bus) {
         return complain(options, bus.error());
     }
-    bus->replication = options.replication;
     const auto topics = KafkaTopics::connect(*bus, metrics);
     if (!topics) {
         return complain(options, topics.error());
     }
-    const auto partitions = partitions_for(**topics, options);
-    if (!partitions) {
-        return complain(options, partitions.error());
+    const auto shape = shape_for(**topics, options);
+    if (!shape) {
+        return complain(options, shape.error());
     }
     fmt::print("Muster's topics on {} ({} broker{}): {} partitions, {} cop{} each\n", options.kafka.brokers,
-               (*topics)->brokers(), (*topics)->brokers() == 1 ? "" : "s", *partitions, options.replication,
-               options.replication == 1 ? "y" : "ies");
-    TopicReport report(**topics, options, *partitions);
+               (*topics)->brokers(), (*topics)->brokers() == 1 ? "" : "s", shape->partitions, shape->replication,
+               shape->replication == 1 ? "y" : "ies");
+    TopicReport report(**topics, options, *shape);
     for (const TopicSpec& spec : standard_topics(options.events_bytes_max)) {
         if (auto looked = report.look_at(spec); !looked) {
             return complain(options, looked.error());

@@ -23,7 +23,7 @@ struct KafkaConnectionOptions {
 struct ClusterOptions {
     KafkaConnectionOptions kafka;
     std::int32_t partitions = 0;  ///< 0: as many as there are, 16 in a new cluster
-    int replication = 1;
+    int replication = 0;          ///< 0: as many as there are, 1 in a new cluster
     std::uint64_t events_bytes_max = events_bytes_max_default;
     bool check_only = false;
 };

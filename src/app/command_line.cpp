@@ -239,9 +239,9 @@ void add_cluster(CLI::App& app, ClusterOptions& init, ClusterOptions& check) {
             ->check(CLI::Range(1, 1024));
         command
             ->add_option("--replication", options.replication,
-                         "Copies of every record, on as many brokers: 3 lose nothing and go on when a broker fails")
-            ->check(CLI::Range(1, 100))
-            ->capture_default_str();
+                         "Copies of every record, on as many brokers: 3 lose nothing and go on when a broker fails. "
+                         "Default: as many as there are, 1 in a new cluster")
+            ->check(CLI::Range(1, 100));
         command
             ->add_option("--events-bytes-max", options.events_bytes_max,
                          "Disk for muster.events, a copy: what a processor can be replayed from")

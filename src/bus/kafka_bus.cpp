@@ -24,16 +24,18 @@ Result<std::unique_ptr<KafkaBus>> KafkaBus::open(KafkaBusOptions options, Metric
     if (!kafka) {
         return tl::unexpected(kafka.error());
     }
-    if (options.partitions == 0) {
-        const auto found = (*kafka)->partitions_of(bus_topics::events);
+    if (options.partitions == 0 || options.replication == 0) {
+        const auto found = (*kafka)->shape_of(bus_topics::events);
         if (!found) {
             return tl::unexpected(found.error());
         }
-        if (!*found) {
+        if (!*found && options.partitions == 0) {
             return fail(ErrorCode::not_found, "the Kafka cluster has none of Muster's topics yet",
                         fmt::format("run `muster cluster init --kafka {}` once", options.brokers));
         }
-        options.partitions = **found;
+        const KafkaTopicShape shape = found->value_or(KafkaTopicShape{0, 1});
+        options.partitions = options.partitions == 0 ? shape.partitions : options.partitions;
+        options.replication = options.replication == 0 ? shape.replication : options.replication;
     }
     std::unique_ptr<KafkaBus> bus(new KafkaBus(std::move(options), metrics));
     bus->kafka_ = std::move(*kafka);
@@ -63,9 +65,10 @@ Result<TopicId> KafkaBus::open_topic(const TopicSpec& spec) {
 }
 
 Result<void> KafkaBus::make_or_check(const TopicSpec& spec) {
+    const KafkaTopicShape shape{options_.partitions, options_.replication};
     auto found = kafka_->find(spec);
     if (found && !*found) {
-        auto made = kafka_->create(spec, options_.partitions);
+        auto made = kafka_->create(spec, shape);
         if (made || made.error().code != ErrorCode::conflict) {
             return made;
         }
@@ -77,7 +80,7 @@ Result<void> KafkaBus::make_or_check(const TopicSpec& spec) {
     if (!*found) {
         return fail(ErrorCode::unavailable, "Kafka has a topic and does not show it", spec.name);
     }
-    const auto differences = kafka_->compare(spec, options_.partitions, **found);
+    const auto differences = KafkaTopics::compare(spec, shape, **found);
     if (std::ranges::any_of(differences, [](const KafkaTopicDifference& one) { return one.breaks; })) {
         return fail(ErrorCode::conflict, "Muster cannot use a topic of the Kafka cluster as it is",
                     describe(options_.prefix + spec.name, differences));

@@ -42,7 +42,7 @@ Result<void> check(const KafkaBusOptions& options) {
         return fail(ErrorCode::invalid_argument, "the number of partitions must be 1 to 1024",
                     std::to_string(options.partitions));
     }
-    if (options.replication < 1 || options.replication > INT16_MAX) {
+    if (options.replication < 0 || options.replication > INT16_MAX) {
         return fail(ErrorCode::invalid_argument, "the replication factor must be at least 1",
                     std::to_string(options.replication));
     }

@@ -14,7 +14,7 @@ namespace muster {
 struct KafkaBusOptions {
     std::string brokers;            ///< "host:port,host:port": whom to ask first; the cluster tells of the others
     Partition partitions = 0;       ///< of every topic, 1 to 1024; 0: as many as muster.events has
-    int replication = 1;            ///< copies of topics that are made here; no more than there are brokers
+    int replication = 0;            ///< copies of topics that are made here; 0: as many as muster.events has, else 1
     std::string prefix{};           ///< before the name of every topic and group: several Musters on one cluster
     std::string client = "muster";  ///< who Kafka's logs and quotas say that we are
     /// More settings of the connection by librdkafka's names: only security.*, ssl.*, sasl.* and socket.*, so that no

@@ -43,22 +43,21 @@ std::string describe(std::string_view topic, const std::vector<KafkaTopicDiffere
     return text;
 }
 
-std::map<std::string, std::string> KafkaTopics::settings_of(const TopicSpec& spec, Partition partitions,
-                                                            int replication) {
+std::map<std::string, std::string> KafkaTopics::settings_of(const TopicSpec& spec, const KafkaTopicShape& shape) {
     std::map<std::string, std::string> settings;
     const auto set = [&settings](std::string_view name, const auto& value) {
         settings.emplace(name, fmt::format("{}", value));
     };
     set(message_bytes, kafka_message_bytes_max);
     // With three copies a record counts as durable on two, so that one broker may be away.
-    set(replicas_min, std::max(1, replication - 1));
+    set(replicas_min, std::max(1, shape.replication - 1));
     if (spec.cleanup == TopicSpec::Cleanup::compacted) {
         set(cleanup_policy, "compact");
         set(segment_bytes, compacted_segment_bytes);
         return settings;
     }
     const std::uint64_t bytes =
-        std::max<std::uint64_t>(1, spec.retention_bytes / static_cast<std::uint64_t>(partitions));
+        std::max<std::uint64_t>(1, spec.retention_bytes / static_cast<std::uint64_t>(shape.partitions));
     set(cleanup_policy, "delete");
     set(retention_bytes, bytes);
     set(retention_ms, std::chrono::duration_cast<Millis>(spec.retention).count());
@@ -114,7 +113,7 @@ Result<KafkaOwned<const rd_kafka_metadata_t>> KafkaTopics::look_up(const std::st
     return KafkaOwned<const rd_kafka_metadata_t>(answer);
 }
 
-Result<std::optional<Partition>> KafkaTopics::partitions_of(std::string_view topic) {
+Result<std::optional<KafkaTopicShape>> KafkaTopics::shape_of(std::string_view topic) {
     const std::string name = full_name(options_, topic);
     const auto metadata = look_up(name);
     if (!metadata) {
@@ -123,10 +122,11 @@ Result<std::optional<Partition>> KafkaTopics::partitions_of(std::string_view top
     if ((*metadata)->topic_cnt != 1 || (*metadata)->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         return std::nullopt;
     }
-    if (const auto error = (*metadata)->topics[0].err; error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return kafka_failure("Kafka does not say how a topic is", error, name);
+    const rd_kafka_metadata_topic& found = (*metadata)->topics[0];
+    if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return kafka_failure("Kafka does not say how a topic is", found.err, name);
     }
-    return (*metadata)->topics[0].partition_cnt;
+    return KafkaTopicShape{found.partition_cnt, found.partition_cnt > 0 ? found.partitions[0].replica_cnt : 0};
 }
 
 Result<KafkaOwned<rd_kafka_event_t>> KafkaTopics::ask(
@@ -152,21 +152,15 @@ Result<KafkaOwned<rd_kafka_event_t>> KafkaTopics::ask(
 
 Result<std::optional<KafkaTopics::Found>> KafkaTopics::find(const TopicSpec& spec) {
     const std::string name = full_name(options_, spec.name);
-    const auto metadata = look_up(name);
-    if (!metadata) {
-        return tl::unexpected(metadata.error());
+    const auto shape = shape_of(spec.name);
+    if (!shape) {
+        return tl::unexpected(shape.error());
     }
-    const auto partitions = partitions_of(spec.name);
-    if (!partitions) {
-        return tl::unexpected(partitions.error());
-    }
-    if (!*partitions) {
+    if (!*shape) {
         return std::nullopt;
     }
     Found found;
-    found.partitions = **partitions;
-    const rd_kafka_metadata_topic& topic = (*metadata)->topics[0];
-    found.replication = topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0;
+    found.shape = **shape;
     const KafkaOwned<rd_kafka_ConfigResource_t> resource(
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
     const auto answer = ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, [&](auto* how, auto* queue) {
@@ -183,7 +177,7 @@ Result<std::optional<KafkaTopics::Found>> KafkaTopics::find(const TopicSpec& spe
         return fail(ErrorCode::unavailable, "Kafka does not say how a topic is set", name);
     }
     const auto* const* entries = rd_kafka_ConfigResource_configs(described[0], &count);
-    const auto ours = settings_of(spec, 1, 1);
+    const auto ours = settings_of(spec, {1, 1});
     for (std::size_t i = 0; i < count; ++i) {
         const char* value = rd_kafka_ConfigEntry_value(entries[i]);
         if (value != nullptr && ours.contains(rd_kafka_ConfigEntry_name(entries[i]))) {
@@ -193,19 +187,19 @@ Result<std::optional<KafkaTopics::Found>> KafkaTopics::find(const TopicSpec& spe
     return found;
 }
 
-Result<void> KafkaTopics::create(const TopicSpec& spec, Partition partitions) {
+Result<void> KafkaTopics::create(const TopicSpec& spec, const KafkaTopicShape& shape) {
     const std::string name = full_name(options_, spec.name);
-    if (options_.replication > brokers_) {
+    if (shape.replication > brokers_) {
         return fail(ErrorCode::invalid_argument, "the replication factor is larger than the number of brokers",
-                    fmt::format("{} copies on {} broker{}", options_.replication, brokers_, brokers_ == 1 ? "" : "s"));
+                    fmt::format("{} copies on {} broker{}", shape.replication, brokers_, brokers_ == 1 ? "" : "s"));
     }
     std::array<char, 512> words{};
     const KafkaOwned<rd_kafka_NewTopic_t> topic(
-        rd_kafka_NewTopic_new(name.c_str(), partitions, options_.replication, words.data(), words.size()));
+        rd_kafka_NewTopic_new(name.c_str(), shape.partitions, shape.replication, words.data(), words.size()));
     if (topic == nullptr) {
         return fail(ErrorCode::invalid_argument, "Kafka's client does not take a topic", words.data());
     }
-    for (const auto& [setting, value] : settings_of(spec, partitions, options_.replication)) {
+    for (const auto& [setting, value] : settings_of(spec, shape)) {
         (void)rd_kafka_NewTopic_set_config(topic.get(), setting.c_str(), value.c_str());
     }
     const auto answer = ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, [&](auto* how, auto* queue) {
@@ -224,7 +218,7 @@ Result<void> KafkaTopics::create(const TopicSpec& spec, Partition partitions) {
         return fail(code_of(error), "Kafka does not make a topic",
                     fmt::format("{}: {}", name, why != nullptr ? why : rd_kafka_err2str(error)));
     }
-    return wait_until_there(name, partitions);
+    return wait_until_there(name, shape.partitions);
 }
 
 /// Brokers learn of a new topic one after the other, and leaders of their partitions last.
@@ -252,17 +246,19 @@ Result<void> KafkaTopics::wait_until_there(const std::string& name, Partition pa
     return find_ends(client_.get(), *list, until);
 }
 
-std::vector<KafkaTopicDifference> KafkaTopics::compare(const TopicSpec& spec, Partition partitions,
-                                                       const Found& found) const {
+std::vector<KafkaTopicDifference> KafkaTopics::compare(const TopicSpec& spec, const KafkaTopicShape& shape,
+                                                       const Found& found) {
     std::vector<KafkaTopicDifference> differences;
-    if (found.partitions != partitions) {
-        differences.push_back({"partitions", std::to_string(partitions), std::to_string(found.partitions), true});
-    }
-    if (found.replication != options_.replication) {
+    if (found.shape.partitions != shape.partitions) {
         differences.push_back(
-            {"replication factor", std::to_string(options_.replication), std::to_string(found.replication), false});
+            {"partitions", std::to_string(shape.partitions), std::to_string(found.shape.partitions), true});
     }
-    for (const auto& [setting, wanted] : settings_of(spec, partitions, found.replication)) {
+    if (found.shape.replication != shape.replication) {
+        differences.push_back(
+            {"replication factor", std::to_string(shape.replication), std::to_string(found.shape.replication), false});
+    }
+    // Of the copies that there are: a wrong number of them is said once.
+    for (const auto& [setting, wanted] : settings_of(spec, {shape.partitions, found.shape.replication})) {
         const auto at = found.settings.find(setting);
         const std::string is = at == found.settings.end() ? "unset" : at->second;
         if (is != wanted) {

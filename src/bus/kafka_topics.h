@@ -10,6 +10,12 @@
 
 namespace muster {
 
+/// How many partitions a topic has, and how many copies each of them.
+struct KafkaTopicShape {
+    Partition partitions = 0;
+    int replication = 0;
+};
+
 /// One setting of a topic that is not as Muster makes it.
 struct KafkaTopicDifference {
     std::string setting;  ///< by Kafka's name; "partitions", "replication factor"
@@ -30,21 +36,20 @@ class KafkaTopics final {
 
     /// A topic as it is. Settings by Kafka's names, only those that Muster sets.
     struct Found {
-        Partition partitions = 0;
-        int replication = 0;
+        KafkaTopicShape shape{};
         std::map<std::string, std::string> settings{};
     };
     [[nodiscard]] Result<std::optional<Found>> find(const TopicSpec& spec);
-    /// The number of partitions alone; nullopt: there is no such topic.
-    [[nodiscard]] Result<std::optional<Partition>> partitions_of(std::string_view topic);
+    /// nullopt: there is no such topic.
+    [[nodiscard]] Result<std::optional<KafkaTopicShape>> shape_of(std::string_view topic);
     /// Makes the topic and waits until it can be written. conflict: somebody else was first.
-    [[nodiscard]] Result<void> create(const TopicSpec& spec, Partition partitions);
-    [[nodiscard]] std::vector<KafkaTopicDifference> compare(const TopicSpec& spec, Partition partitions,
-                                                            const Found& found) const;
+    [[nodiscard]] Result<void> create(const TopicSpec& spec, const KafkaTopicShape& shape);
+    [[nodiscard]] static std::vector<KafkaTopicDifference> compare(const TopicSpec& spec, const KafkaTopicShape& shape,
+                                                                   const Found& found);
 
     /// What Kafka is told of a topic of this kind.
-    [[nodiscard]] static std::map<std::string, std::string> settings_of(const TopicSpec& spec, Partition partitions,
-                                                                        int replication);
+    [[nodiscard]] static std::map<std::string, std::string> settings_of(const TopicSpec& spec,
+                                                                        const KafkaTopicShape& shape);
 
     [[nodiscard]] int brokers() const { return brokers_; }
 

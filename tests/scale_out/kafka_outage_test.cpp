@@ -205,18 +205,21 @@ TEST_F(KafkaBusFixture, topics_are_made_as_they_are_wanted) {
         const auto missing = (*topics)->find(spec);
         ASSERT_TRUE(missing) << missing.error().message();
         EXPECT_FALSE(*missing);
-        const auto made = (*topics)->create(spec, 4);
+        const auto made = (*topics)->create(spec, {4, 1});
         ASSERT_TRUE(made) << made.error().message();
-        const auto again = (*topics)->create(spec, 4);
+        const auto again = (*topics)->create(spec, {4, 1});
         ASSERT_FALSE(again);
         EXPECT_EQ(again.error().code, ErrorCode::conflict);
         const auto found = (*topics)->find(spec);
         ASSERT_TRUE(found && *found);
-        EXPECT_EQ((*found)->partitions, 4);
-        const auto differences = (*topics)->compare(spec, 4, **found);
+        EXPECT_EQ((*found)->shape.partitions, 4);
+        const auto differences = KafkaTopics::compare(spec, {4, 1}, **found);
         EXPECT_TRUE(differences.empty()) << describe(spec.name, differences);
     }
-    EXPECT_EQ((*topics)->partitions_of(bus_topics::events).value_or(std::nullopt), 4);
+    const auto shape = (*topics)->shape_of(bus_topics::events);
+    ASSERT_TRUE(shape && *shape);
+    EXPECT_EQ((*shape)->partitions, 4);
+    EXPECT_EQ((*shape)->replication, 1);
 }
 
 TEST_F(KafkaBusFixture, a_topic_that_cannot_be_used_is_refused_in_words_and_other_settings_are_not) {

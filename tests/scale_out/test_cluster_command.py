@@ -41,7 +41,7 @@ class ClusterCommand(unittest.TestCase):
         init = cluster("init", *smaller)
         self.assertEqual(init.returncode, 0, init)
         self.assertRegex(init.stdout, r"b\.muster\.events +retention\.bytes is 2147483648, not 536870912")
-        self.assertIn("left as it was", init.stdout)
+        self.assertIn("What is different was left as it is", init.stdout)
         self.assertEqual(cluster("check", *smaller).returncode, 1)
         other = cluster("check", "--kafka", self.kafka.address, "--kafka-prefix", "b.", "--partitions", "3")
         self.assertEqual(other.returncode, 1)
