@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 SIM = env $(if $(SEED),MUSTER_SIM_SEED=$(SEED)) $(if $(RUNS),MUSTER_SIM_RUNS=$(RUNS))
 CTEST := ctest --output-on-failure --no-tests=error -j$(JOBS)
 
-.PHONY: help run build web test unit scenario scenario-clients asan tsan lint format sim sim-long fuzz bench ci clean
+.PHONY: help run scale-out build web test test-scale-out unit scenario scenario-clients asan tsan lint format sim sim-long fuzz bench ci clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -21,7 +21,12 @@ web: packages-run  ## build the dashboard into web/dist
 
 test: packages-run packages-test web scenario-clients  ## unit, conformance, simulation, scenario, dashboard and layer tests
 	@tools/build.sh release all
-	@cd build/release && $(CTEST)
+	@cd build/release && $(CTEST) -LE scale-out
+
+test-scale-out: packages-run packages-test packages-scale-out  ## the ports on real servers, Kafka among them, which is fetched once
+	@tools/kafka.sh fetch
+	@tools/build.sh release all
+	@cd build/release && $(CTEST) -L scale-out
 
 unit:  ## the tests that need no server and no browser
 	@tools/build.sh release all
@@ -33,6 +38,10 @@ scenario: web scenario-clients  ## the real binary with real clients and a real 
 
 scenario-clients: packages-run
 	@tools/install_scenario_clients.sh
+
+scale-out: packages-run packages-scale-out web  ## a cluster on this machine: Kafka, Redis, 3 gateways, 2 processors, 2,000 devices; DEVICES=…
+	@tools/build.sh release muster
+	@exec tools/scale_out.py --devices $(or $(DEVICES),2000)
 
 asan: packages-run packages-test  ## the unit and simulation tests under the address and undefined-behaviour sanitizers
 	@tools/build.sh asan all

@@ -1,17 +1,24 @@
-// CPU per record and acknowledgement latency of the embedded bus: producers → disk → consumer, in one process.
+// CPU per record and acknowledgement latency of a bus: producer → bus → consumer. The embedded bus, all of it in this
+// process; or Kafka, without the broker's own CPU.
 // Usage: muster_bus_bench [records] [directory]
+//        muster_bus_bench [records] --kafka HOST:PORT
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "bus/embedded_bus.h"
+#include "bus/kafka_bus.h"
 #include "storage/scratch_directory.h"
 
 namespace muster {
@@ -39,8 +46,8 @@ double cpu_of_turns(std::size_t turns) {
 }
 
 /// Sends `records` of 500 B at `per_second` (0: as fast as the bus takes them), as a gateway does: a flush a
-/// millisecond.
-void throughput(Bus& bus, TopicId topic, std::size_t records, std::size_t per_second, bool acknowledged) {
+/// millisecond. `read`: a consumer takes them meanwhile.
+void throughput(Bus& bus, TopicId topic, std::size_t records, std::size_t per_second, bool acknowledged, bool read) {
     const auto producer = bus.producer({.name = "bench", .on_deliveries_ready = {}});
     auto consumer = bus.consumer({.group = {}, .topics = {"bench"}, .start = ConsumerOptions::Start::latest});
     if (!consumer || !(*consumer)->poll(Millis(0), [](const ConsumerRecord&) {})) {
@@ -49,7 +56,7 @@ void throughput(Bus& bus, TopicId topic, std::size_t records, std::size_t per_se
     std::size_t received = 0;
     std::size_t received_bytes = 0;
     std::thread reader([&] {
-        while (received < records) {
+        while (read && received < records) {
             const auto polled = (*consumer)->poll(Millis(1000), [&](const ConsumerRecord& record) {
                 ++received;
                 received_bytes += record.value.size();
@@ -95,44 +102,106 @@ void throughput(Bus& bus, TopicId topic, std::size_t records, std::size_t per_se
     const double wall = std::chrono::duration<double>(Steady::now() - begun).count();
     const double idle = per_second == 0 ? 0 : cpu_of_turns(records / (per_second / 1000));
     const double cpu = cpu_seconds() - cpu_before - 2 * idle;
-    std::printf("%-12s %8zu records %-7s  %9.0f /s  CPU %.2f us a record  (%zu refusals)\n",
+    std::printf("%-12s %8zu records %-7s %-8s %9.0f /s  CPU %.2f us a record  (%zu refusals)\n",
                 per_second == 0 ? "full speed" : (std::to_string(per_second) + "/s").c_str(), records,
-                acknowledged ? "acked" : "unacked", static_cast<double>(records) / wall,
+                acknowledged ? "acked" : "unacked", read ? "and read" : "", static_cast<double>(records) / wall,
                 1e6 * cpu / static_cast<double>(records), refused);
+    std::fflush(stdout);
 }
 
-void latency(Bus& bus, TopicId topic, int count) {
-    const auto producer = bus.producer({.name = "latency", .on_deliveries_ready = {}});
+/// Reads everything from the beginning, as a role does that comes back.
+void catch_up(Bus& bus) {
+    auto consumer = bus.consumer({.group = {}, .topics = {"bench"}});
+    if (!consumer) {
+        std::abort();
+    }
+    const double cpu_before = cpu_seconds();
+    const auto begun = Steady::now();
+    std::size_t received = 0;
+    while (!(*consumer)->caught_up()) {
+        received += (*consumer)->poll(Millis(1000), [](const ConsumerRecord&) {}).value_or(0);
+    }
+    const double wall = std::chrono::duration<double>(Steady::now() - begun).count();
+    const double cpu = cpu_seconds() - cpu_before;
+    std::printf("catching up  %8zu records                   %9.0f /s  CPU %.2f us a record\n", received,
+                static_cast<double>(received) / wall, 1e6 * cpu / static_cast<double>(received));
+}
+
+/// One record after the other, as a gateway waits: until it is told. `drained`: with drain(), which hurries.
+void latency(Bus& bus, TopicId topic, int count, bool drained) {
+    std::mutex mutex;
+    std::condition_variable changed;
+    ProducerOptions options;
+    options.name = "latency";
+    options.on_deliveries_ready = [&] {
+        const std::lock_guard lock(mutex);
+        changed.notify_one();
+    };
+    const auto producer = bus.producer(std::move(options));
     const std::string value(500, 'x');
     std::vector<double> milliseconds;
     for (int i = 0; i < count; ++i) {
         const auto begun = Steady::now();
         (void)producer->send(topic, {.key = "device", .value = value, .headers = {}}, 1);
-        (void)producer->drain(Millis(10'000));
-        (void)producer->poll([](const Delivery&) {});
+        producer->flush();
+        if (drained) {
+            (void)producer->drain(Millis(10'000));
+            (void)producer->poll([](const Delivery&) {});
+        } else {
+            std::unique_lock lock(mutex);
+            (void)changed.wait_for(lock, Millis(10'000), [&] { return producer->poll([](const Delivery&) {}) != 0; });
+        }
         milliseconds.push_back(std::chrono::duration<double, std::milli>(Steady::now() - begun).count());
     }
     std::ranges::sort(milliseconds);
     const auto percentile = [&](double share) { return milliseconds[static_cast<std::size_t>(share * (count - 1))]; };
-    std::printf("acknowledgement, one record after the other: p50 %.2f ms, p99 %.2f ms, max %.2f ms\n", percentile(0.5),
-                percentile(0.99), percentile(1));
+    std::printf("acknowledgement, one record after the other%s: p50 %.2f ms, p99 %.2f ms, max %.2f ms\n",
+                drained ? ", drained" : "", percentile(0.5), percentile(0.99), percentile(1));
+}
+
+Result<std::unique_ptr<Bus>> open_bus(const std::string& directory, const std::string& kafka, MetricRegistry& metrics) {
+    if (kafka.empty()) {
+        auto bus = EmbeddedBus::open({.directory = directory}, metrics);
+        return bus ? Result<std::unique_ptr<Bus>>(std::move(*bus)) : tl::unexpected(bus.error());
+    }
+    KafkaBusOptions options;
+    options.brokers = kafka;
+    options.partitions = 16;
+    options.prefix = "bench" + std::to_string(::getpid()) + ".";
+    auto bus = KafkaBus::open(options, metrics);
+    return bus ? Result<std::unique_ptr<Bus>>(std::move(*bus)) : tl::unexpected(bus.error());
 }
 
 int run(int argc, char** argv) {
     const std::size_t records = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
     const ScratchDirectory scratch;
+    std::string directory = scratch.path();
+    std::string kafka;
+    if (argc > 3 && std::string_view(argv[2]) == "--kafka") {
+        kafka = argv[3];
+    } else if (argc > 2) {
+        directory = argv[2];
+    }
     MetricRegistry metrics;
-    auto bus = EmbeddedBus::open({.directory = argc > 2 ? argv[2] : scratch.path()}, metrics);
+    auto bus = open_bus(directory, kafka, metrics);
     if (!bus) {
         std::fprintf(stderr, "%s\n", bus.error().message().c_str());
         return 1;
     }
-    const TopicId topic = (*bus)->open_topic({.name = "bench"}).value_or(TopicId{0});
-    throughput(**bus, topic, records, 0, false);
-    throughput(**bus, topic, records, 0, true);
-    throughput(**bus, topic, records / 4, 33'000, false);
-    throughput(**bus, topic, records / 4, 33'000, true);
-    latency(**bus, topic, 500);
+    const auto topic = (*bus)->open_topic({.name = "bench", .retention_bytes = 8ULL << 30U});
+    if (!topic) {
+        std::fprintf(stderr, "%s\n", topic.error().message().c_str());
+        return 1;
+    }
+    for (const bool read : {false, true}) {
+        throughput(**bus, *topic, records, 0, false, read);
+        throughput(**bus, *topic, records, 0, true, read);
+        throughput(**bus, *topic, records / 4, 33'000, false, read);
+        throughput(**bus, *topic, records / 4, 33'000, true, read);
+    }
+    catch_up(**bus);
+    latency(**bus, *topic, 500, false);
+    latency(**bus, *topic, 500, true);
     return 0;
 }
 

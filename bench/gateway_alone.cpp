@@ -1,6 +1,7 @@
 // The gateway without the rest of Muster, to be measured from outside: its records are thrown away. Prints where it
 // listens; ends with SIGTERM.
-// Usage: muster_gateway_alone address:port [threads] [pace in ms] [listeners as of --listen, with all their options...]
+// Usage: muster_gateway_alone address:port [threads] [pace in ms] ["cluster"] [listeners as of --listen, with
+// options...] "cluster": as one of several gateways, the others of which want nothing.
 
 #include <csignal>
 #include <cstdio>
@@ -52,6 +53,10 @@ int run(int argc, char** argv) {
     options.threads = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : options.threads;
     options.pace = argc > 3 ? Millis(std::strtoll(argv[3], nullptr, 10)) : options.pace;
     for (int i = 4; i < argc; ++i) {
+        if (std::string_view(argv[i]) == "cluster") {
+            options.relay_messages = true;
+            continue;
+        }
         auto listener = parse_listener(argv[i], {});
         if (!listener) {
             std::fprintf(stderr, "%s\n", listener.error().message().c_str());

@@ -1,7 +1,9 @@
 // The embedded history store under a fleet's telemetry: ingest with checkpoints, what it takes of memory and disk,
-// queries warm and cold, the start after a kill, and rollups.
-// Usage: muster_history_bench [devices] [hours] [directory]
-//        muster_history_bench --csv devices samples        the same samples as lines, for other databases
+// the start after a kill, a replay, queries warm and cold, and rollups. CPU time stands beside wall time, as machines
+// are shared.
+// Usage: muster_history_bench [devices] [hours] [seconds between checkpoints] [directory]
+//        muster_history_bench --same devices hours         one line of figures, to stand beside other databases
+//        muster_history_bench --csv devices hours          the same samples as lines, for these
 
 #include <algorithm>
 #include <chrono>
@@ -10,9 +12,11 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -27,12 +31,45 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::int64_t start_ms = 1'700'006'400'000;  // the beginning of a day
 constexpr std::int64_t interval_ms = 30'000;
-constexpr std::int64_t checkpoint_ms = 5'000;
+constexpr std::int64_t checkpoint_s_usual = 5;
 constexpr std::size_t batch_samples = 5'000;
 
 double seconds_since(Steady::time_point begun) {
     return std::chrono::duration<double>(Steady::now() - begun).count();
 }
+
+double seconds_of(const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
+
+/// User and system time of this process, RocksDB's threads included.
+double cpu_seconds() {
+    rusage used{};
+    ::getrusage(RUSAGE_SELF, &used);
+    return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
+}
+
+/// Of the calling thread.
+double thread_seconds() {
+    timespec used{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+/// Adds up how long parts of a run take.
+struct Spent {
+    double wall_s = 0;
+    double cpu_s = 0;  ///< of the calling thread
+
+    template <class Part>
+    void run(Part&& part) {
+        const auto begun = Steady::now();
+        const double cpu_begun = thread_seconds();
+        part();
+        cpu_s += thread_seconds() - cpu_begun;
+        wall_s += seconds_since(begun);
+    }
+};
 
 double resident_mib() {
     std::ifstream statm("/proc/self/statm");
@@ -98,9 +135,9 @@ std::vector<Sensor> make_fleet(std::size_t devices) {
     return fleet;
 }
 
-int write_csv(std::size_t devices, std::size_t samples) {
+int write_csv(std::size_t devices, std::int64_t hours) {
     std::vector<Sensor> fleet = make_fleet(devices);
-    for_each_sample(fleet, static_cast<std::int64_t>(samples / devices), [](const Sample& sample) {
+    for_each_sample(fleet, hours * 3'600'000 / interval_ms, [](const Sample& sample) {
         std::printf("%.*s,%lld,%g,%g,%g,%g\n", static_cast<int>(sample.device.size()), sample.device.data(),
                     static_cast<long long>(to_epoch_ms(sample.time)), sample.metrics[0].second,
                     sample.metrics[1].second, sample.metrics[2].second, sample.metrics[3].second);
@@ -117,50 +154,32 @@ void must(const Result<void>& result) {
 
 class Bench final {
  public:
-    Bench(std::size_t devices, std::int64_t hours, std::string directory)
-        : fleet_(make_fleet(devices)), rounds_(hours * 3'600'000 / interval_ms), directory_(std::move(directory)) {
+    Bench(std::size_t devices, std::int64_t hours, std::int64_t checkpoint_s, std::string directory)
+        : fleet_(make_fleet(devices)),
+          rounds_(hours * 3'600'000 / interval_ms),
+          checkpoint_ms_(checkpoint_s * 1000),
+          directory_(std::move(directory)) {
         open();
     }
 
     void ingest() {
         const double before = resident_mib();
-        std::vector<Sample> batch;
         std::vector<double> checkpoints;
-        std::uint64_t count = 0;
-        double append_s = 0;
-        double checkpoint_s = 0;
-        std::int64_t checkpointed = start_ms;
-        const auto append = [&] {
-            const auto begun = Steady::now();
-            must(store_->append(batch));
-            append_s += seconds_since(begun);
-            count += batch.size();
-            batch.clear();
-        };
-        for_each_sample(fleet_, rounds_, [&](const Sample& sample) {
-            batch.push_back(sample);
-            const std::int64_t time = to_epoch_ms(sample.time);
-            if (batch.size() >= std::min(batch_samples, fleet_.size())) {
-                append();
-            }
-            if (time >= checkpointed + checkpoint_ms) {
-                append();
-                checkpointed = time;
-                const auto begun = Steady::now();
-                must(store_->checkpoint());
-                checkpoints.push_back(seconds_since(begun));
-                checkpoint_s += checkpoints.back();
-            }
-        });
-        append();
-        must(store_->checkpoint());
-        samples_ = count;
+        Spent append;
+        Spent checkpoint;
+        const double cpu_begun = cpu_seconds();
+        Spent all;
+        all.run([&] { samples_ = feed(0, append, checkpoint, checkpoints); });
+        cpu_s_ = cpu_seconds() - cpu_begun - (all.cpu_s - append.cpu_s - checkpoint.cpu_s);
+        wall_s_ = append.wall_s + checkpoint.wall_s;
         std::ranges::sort(checkpoints);
-        const double n = static_cast<double>(count);
+        const double n = static_cast<double>(samples_);
         std::printf(
-            "ingest: %llu samples of 4 metrics, %zu devices: %.2f us a sample to append, %.2f us for checkpoints\n",
-            static_cast<unsigned long long>(count), fleet_.size(), 1e6 * append_s / n, 1e6 * checkpoint_s / n);
-        std::printf("checkpoints: %zu, p50 %.0f ms, p99 %.0f ms, max %.0f ms\n", checkpoints.size(),
+            "ingest: %llu samples of 4 metrics, %zu devices: %.2f us a sample to append (CPU %.2f), %.2f us for "
+            "checkpoints (CPU %.2f), RocksDB's threads included %.2f us of CPU\n",
+            static_cast<unsigned long long>(samples_), fleet_.size(), 1e6 * append.wall_s / n, 1e6 * append.cpu_s / n,
+            1e6 * checkpoint.wall_s / n, 1e6 * checkpoint.cpu_s / n, 1e6 * cpu_s_ / n);
+        std::printf("checkpoints: %zu, p50 %.1f ms, p99 %.1f ms, max %.0f ms\n", checkpoints.size(),
                     1e3 * checkpoints[checkpoints.size() / 2], 1e3 * checkpoints[checkpoints.size() * 99 / 100],
                     1e3 * checkpoints.back());
         std::printf("memory: %.0f B of rows a device; %.0f MiB more than before in all, RocksDB's included\n",
@@ -168,18 +187,31 @@ class Bench final {
                     resident_mib() - before);
     }
 
+    /// What was appended last comes again, as from the bus after a kill.
+    void replay(std::int64_t rounds) {
+        fleet_ = make_fleet(fleet_.size());
+        std::vector<double> checkpoints;
+        Spent append;
+        Spent checkpoint;
+        const std::uint64_t count = feed(std::max<std::int64_t>(rounds_ - rounds, 0), append, checkpoint, checkpoints);
+        std::printf("replay of the last %llu samples: %.2f us a sample (CPU %.2f), checkpoints included\n",
+                    static_cast<unsigned long long>(count),
+                    1e6 * (append.wall_s + checkpoint.wall_s) / static_cast<double>(count),
+                    1e6 * (append.cpu_s + checkpoint.cpu_s) / static_cast<double>(count));
+    }
+
     void restart() {
         store_.reset();
-        const auto begun = Steady::now();
-        open();
-        std::printf("start after a kill: %.2f s, %.0f MiB of open rows\n", seconds_since(begun),
+        Spent spent;
+        spent.run([this] { open(); });
+        std::printf("start after a kill: %.2f s (CPU %.2f), %.0f MiB of open rows\n", spent.wall_s, spent.cpu_s,
                     static_cast<double>(store_->open_bytes()) / (1 << 20));
     }
 
     void disk() {
-        const auto begun = Steady::now();
-        must(store_->seal_all());
-        std::printf("sealing what is open and rolling up: %.2f s\n", seconds_since(begun));
+        Spent spent;
+        spent.run([this] { must(store_->seal_all()); });
+        std::printf("sealing what is open and rolling up: %.2f s (CPU %.2f)\n", spent.wall_s, spent.cpu_s);
         const auto check = store_->verify([](std::uint64_t) { return true; });
         if (!check) {
             std::exit(1);
@@ -197,28 +229,28 @@ class Bench final {
     }
 
     void query(const char* what, std::int64_t hours, std::size_t points, bool cold) {
-        std::vector<double> milliseconds;
-        Random random(7);
-        const std::int64_t end = start_ms + rounds_ * interval_ms;
-        for (int i = 0; i < (cold ? 50 : 1000); ++i) {
-            if (cold) {
-                store_.reset();
-                drop_page_cache();
-                open();
-            }
-            const std::string& device =
-                fleet_[cold ? random.below(fleet_.size()) : random.below(fleet_.size()) % 200].id();
-            const auto begun = Steady::now();
-            const auto result =
-                store_->query({device, from_epoch_ms(end - hours * 3'600'000), from_epoch_ms(end), {}, points});
-            milliseconds.push_back(1e3 * seconds_since(begun));
-            if (!result || result->series.size() != 4) {
-                std::exit(1);
-            }
+        HistoryQuery asked;
+        asked.points_max = points;
+        const auto [p50, p99] = quantiles(asked, hours, cold);
+        std::printf("%s: p50 %.2f ms, p99 %.2f ms\n", what, p50, p99);
+    }
+
+    /// Samples, CPU and wall time in us a sample, bytes a sample on disk, p50 and p99 in ms of an hour of one metric by
+    /// minute.
+    void print_line() {
+        const double n = static_cast<double>(samples_);
+        must(store_->seal_all());
+        HistoryQuery asked;
+        asked.metrics = {"temp"};
+        asked.points_max = 60;
+        asked.resolution = Resolution::minute;
+        const auto [p50, p99] = quantiles(asked, 1, false);
+        const auto check = store_->verify([](std::uint64_t) { return true; });
+        if (!check) {
+            std::exit(1);
         }
-        std::ranges::sort(milliseconds);
-        std::printf("%s: p50 %.2f ms, p99 %.2f ms\n", what, milliseconds[milliseconds.size() / 2],
-                    milliseconds[milliseconds.size() * 99 / 100]);
+        std::printf("line %llu %.3f %.3f %.3f %.3f %.3f\n", static_cast<unsigned long long>(samples_), 1e6 * cpu_s_ / n,
+                    1e6 * wall_s_ / n, static_cast<double>(check->bytes) / n, p50, p99);
     }
 
     void fleet_query(std::size_t devices) {
@@ -246,6 +278,68 @@ class Bench final {
     }
 
  private:
+    /// Gives the number of samples appended.
+    std::uint64_t feed(std::int64_t first_round, Spent& append, Spent& checkpoint, std::vector<double>& checkpoints) {
+        std::vector<Sample> batch;
+        std::uint64_t count = 0;
+        const std::int64_t begin = start_ms + first_round * interval_ms;
+        std::int64_t checkpointed = begin;
+        const auto append_batch = [&] {
+            append.run([&] { must(store_->append(batch)); });
+            count += batch.size();
+            batch.clear();
+        };
+        const auto keep = [&] {
+            const double before = checkpoint.wall_s;
+            checkpoint.run([&] { must(store_->checkpoint()); });
+            checkpoints.push_back(checkpoint.wall_s - before);
+        };
+        for_each_sample(fleet_, rounds_, [&](const Sample& sample) {
+            const std::int64_t time = to_epoch_ms(sample.time);
+            if (time < begin) {
+                return;
+            }
+            batch.push_back(sample);
+            if (batch.size() >= std::min(batch_samples, fleet_.size())) {
+                append_batch();
+            }
+            if (time >= checkpointed + checkpoint_ms_) {
+                append_batch();
+                checkpointed = time;
+                keep();
+            }
+        });
+        append_batch();
+        keep();
+        return count;
+    }
+
+    /// Of the time that a query of a random device takes. Warm ones are of 200 devices.
+    std::pair<double, double> quantiles(HistoryQuery asked, std::int64_t hours, bool cold) {
+        std::vector<double> milliseconds;
+        Random random(7);
+        const std::int64_t end = start_ms + rounds_ * interval_ms;
+        asked.from = from_epoch_ms(end - hours * 3'600'000);
+        asked.to = from_epoch_ms(end);
+        for (int i = 0; i < (cold ? 50 : 1000); ++i) {
+            if (cold) {
+                store_.reset();
+                drop_page_cache();
+                open();
+            }
+            const std::uint64_t device = random.below(fleet_.size());
+            asked.device = fleet_[cold ? device : device % 200].id();
+            const auto begun = Steady::now();
+            const auto result = store_->query(asked);
+            milliseconds.push_back(1e3 * seconds_since(begun));
+            if (!result || result->series.size() != (asked.metrics.empty() ? 4 : asked.metrics.size())) {
+                std::exit(1);
+            }
+        }
+        std::ranges::sort(milliseconds);
+        return {milliseconds[milliseconds.size() / 2], milliseconds[milliseconds.size() * 99 / 100]};
+    }
+
     void open() {
         auto opened = EmbeddedHistoryStore::open({.directory = directory_}, metrics_);
         if (!opened) {
@@ -268,31 +362,51 @@ class Bench final {
 
     std::vector<Sensor> fleet_;
     std::int64_t rounds_;
+    std::int64_t checkpoint_ms_;
     std::string directory_;
     std::uint64_t samples_ = 0;
+    double wall_s_ = 0;  ///< of the ingest, without the making of the samples
+    double cpu_s_ = 0;   ///< the same, with RocksDB's threads
     MetricRegistry metrics_;
     std::unique_ptr<EmbeddedHistoryStore> store_;
 };
 
+std::int64_t number(int argc, char** argv, int at, std::int64_t otherwise) {
+    return argc > at ? std::strtoll(argv[at], nullptr, 10) : otherwise;
+}
+
 int run(int argc, char** argv) {
-    if (argc == 4 && std::string_view(argv[1]) == "--csv") {
-        return write_csv(std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
+    const std::string_view mode = argc > 1 ? argv[1] : "";
+    if (mode == "--csv") {
+        return write_csv(static_cast<std::size_t>(number(argc, argv, 2, 1000)), number(argc, argv, 3, 1));
     }
     const ScratchDirectory scratch;
-    const std::int64_t hours = argc > 2 ? std::strtoll(argv[2], nullptr, 10) : 4;
-    Bench bench(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 50'000, hours, argc > 3 ? argv[3] : scratch.path());
+    if (mode == "--same") {
+        Bench bench(static_cast<std::size_t>(number(argc, argv, 2, 1000)), number(argc, argv, 3, 1), checkpoint_s_usual,
+                    scratch.path());
+        bench.ingest();
+        bench.print_line();
+        return 0;
+    }
+    const std::string directory = argc > 4 ? argv[4] : scratch.path();
+    const std::int64_t hours = number(argc, argv, 2, 4);
+    Bench bench(static_cast<std::size_t>(number(argc, argv, 1, 50'000)), hours,
+                number(argc, argv, 3, checkpoint_s_usual), directory);
     bench.ingest();
     bench.restart();
+    bench.replay(20);
     if (hours >= 24) {
         bench.query("24 h, half of it still open, 500 points", 24, 500, false);
     }
     bench.disk();
-    std::printf("on disk in all: %.1f MiB\n",
-                static_cast<double>(bytes_below(argc > 3 ? argv[3] : scratch.path())) / (1 << 20));
-    bench.query("1 h warm, 500 points", 1, 500, false);
-    bench.query("24 h warm, 500 points", std::min<std::int64_t>(hours, 24), 500, false);
-    bench.query("7 days warm, 500 points", std::min<std::int64_t>(hours, 168), 500, false);
-    bench.query("7 days cold, 500 points", std::min<std::int64_t>(hours, 168), 500, true);
+    std::printf("on disk in all: %.1f MiB\n", static_cast<double>(bytes_below(directory)) / (1 << 20));
+    for (const auto& [what, span, cold] :
+         {std::tuple{"1 h warm, 500 points", 1, false}, std::tuple{"24 h warm, 500 points", 24, false},
+          std::tuple{"7 days warm, 500 points", 168, false}, std::tuple{"7 days cold, 500 points", 168, true}}) {
+        if (hours >= span) {
+            bench.query(what, span, 500, cold);
+        }
+    }
     bench.fleet_query(10'000);
     return 0;
 }

@@ -78,7 +78,7 @@ void append_session(std::size_t number, std::size_t messages, std::vector<Sessio
         (void)session.mqtt.subscribe({.filter = filter, .options = mqtt::SubscriptionOptions::of_qos(1)});
     }
     SessionChange document{.kind = SessionChange::Kind::put_session, .session = id};
-    encode_session(session, now, document.value);
+    encode_session(session, {now, Millis(0)}, document.value);
     changes.push_back(std::move(document));
     for (std::size_t i = 0; i < messages; ++i) {
         auto message = std::make_shared<mqtt::Message>();

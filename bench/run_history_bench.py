@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Holds the embedded history store against InfluxDB 1.6 and PostgreSQL 15 and prints a Markdown table.
+"""Holds the embedded history store against InfluxDB 1.6 and PostgreSQL 15 and prints its figures and a Markdown table.
 
-The same samples (muster_history_bench --csv) go into each in turn: Muster by its own benchmark, InfluxDB as line protocol
-in batches over loopback HTTP, PostgreSQL by COPY over a unix socket into a table partitioned by day with an index by
-device and time. Each server runs alone, with an empty data directory under build/, and is ended afterwards. Measured:
-CPU of the server a sample (/proc/PID/stat, children too), wall time, bytes on disk at the end, a query of one device's
-last hour by minute. All figures are for a sample of four metrics. Needs only Python's standard library.
+First Muster alone (muster_history_bench): many devices for some hours, then fewer devices for more than a week. Then the
+same samples go into each store in turn: into Muster by its own benchmark, into InfluxDB as line protocol in batches over
+loopback HTTP, into PostgreSQL by COPY over a unix socket into a table partitioned by day with an index by device and
+time. Each server runs alone, with an empty data directory under build/, and is ended afterwards. Measured: CPU of the
+server a sample (/proc/PID/stat, children too; of Muster the whole process without the making of the samples), wall time,
+bytes on disk at the end, a query of one device's last hour by minute. All figures are for a sample of four metrics. Takes
+about ten minutes. Needs only Python's standard library, and as root util-linux' setpriv.
 """
 import argparse
 import http.client
@@ -166,6 +168,7 @@ class Postgres:
 
     def __init__(self, directory):
         self.directory = directory
+        self.session = None
         self.as_user = []
         if os.geteuid() == 0:  # which PostgreSQL refuses to run as
             owner = pwd.getpwnam("postgres")
@@ -190,7 +193,7 @@ class Postgres:
             sys.exit(f"{self.name}: {done.stderr}")
         return done.stdout
 
-    def psql(self, sql):
+    def psql(self, sql=""):
         return ["psql", "-h", self.sockets, "-U", "bench", "-d", "postgres", "-qAt", "-c", sql]
 
     def load(self, lines):
@@ -203,10 +206,22 @@ class Postgres:
             self.run(self.psql("copy samples from stdin csv"), input="\n".join(rows) + "\n")
 
     def query(self, device, begin, finish):
-        return self.run(self.psql(
+        """Over one connection that stays, as an application's would."""
+        if self.session is None:
+            self.session = subprocess.Popen(self.psql()[:-2], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, text=True)
+        self.session.stdin.write(
             "select date_trunc('minute',time),avg(temp),min(temp),max(temp) from samples where "
             f"device='{device}' and time>=to_timestamp({begin}/1000.0) and time<to_timestamp({finish}/1000.0) "
-            "group by 1 order by 1"))
+            "group by 1 order by 1;\n\\echo end\n")
+        self.session.stdin.flush()
+        rows = 0
+        for line in self.session.stdout:
+            if line == "end\n":
+                break
+            rows += 1
+        if not rows:
+            sys.exit(f"{self.name}: no rows of {device}")
 
     def cpu(self):
         return cpu_of_group(self.process.pid)
@@ -220,6 +235,9 @@ class Postgres:
         return int(self.run(self.psql("select pg_total_relation_size('samples_1')")))
 
     def close(self):
+        if self.session is not None:
+            self.session.stdin.close()
+            self.session.wait()
         end(self.process)
         shutil.rmtree(self.sockets, ignore_errors=True)
 
@@ -249,25 +267,38 @@ def measure(kind, root, lines, devices):
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def muster_itself(bench, devices, hours):
+    """The row of the last line of muster_history_bench --same."""
+    printed = subprocess.run([bench, "--same", str(devices), str(hours)], check=True, capture_output=True, text=True)
+    samples, cpu, wall, disk, p50, p99 = map(float, printed.stdout.rpartition("line ")[2].split())
+    return {"samples": int(samples), "cpu": cpu, "wall": wall, "disk": disk, "p50": p50, "p99": p99}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", type=pathlib.Path, default="build/release/bench/muster_history_bench")
-    parser.add_argument("--devices", type=int, default=50_000, help="of Muster's own run")
-    parser.add_argument("--hours", type=int, default=4, help="of Muster's own run")
-    parser.add_argument("--peer-devices", type=int, default=5_000)
-    parser.add_argument("--peer-samples", type=int, default=1_000_000)
+    parser.add_argument("--many", default="50000 4", help="devices and hours of Muster's first run; 0 leaves it out")
+    parser.add_argument("--long", default="2000 192 60",
+                        help="devices, hours and seconds between checkpoints of its second run; 0 leaves it out")
+    parser.add_argument("--devices", type=int, default=5_000, help="in all stores")
+    parser.add_argument("--hours", type=int, default=3, help="in all stores; at most 24")
     parser.add_argument("--directory", type=pathlib.Path, default=pathlib.Path("build/history_bench"))
     options = parser.parse_args()
     root = options.directory.resolve()
-    print(subprocess.run([options.bench, str(options.devices), str(options.hours)], check=True, capture_output=True,
-                         text=True).stdout)
-    lines = subprocess.run([options.bench, "--csv", str(options.peer_devices), str(options.peer_samples)], check=True,
+    for run in (options.many, options.long):
+        if run != "0":
+            begun = time.monotonic()
+            subprocess.run([options.bench, *run.split()], check=True)
+            print(f"({run}: {time.monotonic() - begun:.0f} s, load {os.getloadavg()[0]:.1f})\n", flush=True)
+    lines = subprocess.run([options.bench, "--csv", str(options.devices), str(options.hours)], check=True,
                            capture_output=True, text=True).stdout.splitlines()
     print("| | samples | CPU µs a sample | wall µs a sample | disk B a sample | 1 h by minute p50 ms | p99 ms |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for kind in (Influx, Postgres):
-        row = measure(kind, root, lines, options.peer_devices)
-        print(f"| {kind.name} | {row['samples']:,} | {row['cpu']:.2f} | {row['wall']:.2f} | {row['disk']:.1f} | "
+    for name, run in (("Muster", lambda: muster_itself(options.bench, options.devices, options.hours)),
+                      (Influx.name, lambda: measure(Influx, root, lines, options.devices)),
+                      (Postgres.name, lambda: measure(Postgres, root, lines, options.devices))):
+        row = run()
+        print(f"| {name} | {row['samples']:,} | {row['cpu']:.2f} | {row['wall']:.2f} | {row['disk']:.1f} | "
               f"{row['p50']:.2f} | {row['p99']:.2f} |", flush=True)
 
 

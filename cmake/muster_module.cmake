@@ -34,7 +34,7 @@ function(muster_module name)
   endif()
 endfunction()
 
-# muster_test(TARGET LABEL unit|conformance|scenario|sim|scale-out SOURCES files... LINK targets...)
+# muster_test(TARGET LABEL unit|sim|scale-out SOURCES files... LINK targets...)
 function(muster_test target)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_TIMEOUT)

@@ -9,9 +9,11 @@
 #include "base/assert.h"
 #include "mqtt/decode.h"
 #include "mqtt/encode.h"
+#include "mqtt/packed_will.h"
 #include "mqtt/server_connection.h"
 #include "mqtt/server_session.h"
 #include "mqtt/subscription_tree.h"
+#include "mqtt/topic.h"
 
 using namespace muster;
 using namespace muster::mqtt;
@@ -27,9 +29,11 @@ constexpr std::uint8_t shares_everything = 16;
 const ServerLimits server_limits{
     .packet_bytes_max = 2048, .connect_timeout = Millis(10), .qos_max = 2, .topic_alias_max = 3};
 const SessionLimits session_limits{.in_flight_max = 3,
+                                   .in_flight_bytes_max = 600,
                                    .receive_maximum = 4,
                                    .queued_messages_max = 5,
                                    .queued_bytes_max = 1000,
+                                   .output_bytes_max = 2000,
                                    .subscriptions_max = 4,
                                    .qos_2_ids_max = 5};
 
@@ -54,6 +58,9 @@ class Server final : public ServerListener {
 
     void on_connect(const Connect& connect) override {
         note("connect ", connect.client_id);
+        if (connect.will) {
+            check_will(*connect.will);
+        }
         attach_ = AttachOptions::of(connect);
         if ((behaviour_ & accepts_late) == 0) {
             accept();
@@ -108,6 +115,7 @@ class Server final : public ServerListener {
     }
     void on_ping() override {
         note("ping", "");
+        read_output();
         if ((behaviour_ & resumes_at_ping) != 0) {
             resume();
         }
@@ -152,6 +160,20 @@ class Server final : public ServerListener {
             .number(PropertyId::topic_alias_maximum, server_limits.topic_alias_max);
         connection_.accept(Connack{false, ReasonCode::success, Properties(properties)}, now_, out_);
         session_.attach(attach_, now_, out_);
+    }
+    /// As when the client had read all of it: what waited for room follows.
+    void read_output() {
+        check_output();
+        out_.clear();
+        session_.send_waiting(now_, out_);
+        MUSTER_ASSERT(!session_.waits_for_room() || out_.size() >= session_limits.output_bytes_max);
+    }
+    static void check_will(const Will& will) {
+        const PackedWill packed(will);
+        const MessagePtr message = packed.published_at(Millis(0), 0);
+        MUSTER_ASSERT(message->topic == will.topic && message->payload == will.payload);
+        const auto read = PackedWill::parse(packed.bytes());
+        MUSTER_ASSERT(read && read->bytes() == packed.bytes());
     }
     /// As when the client had gone and come back: what is shared goes to others, the rest is sent again.
     void resume() {
@@ -223,6 +245,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         return 0;
     }
     const std::string_view stream(reinterpret_cast<const char*>(bytes) + 2, size - 2);
+    if (const auto will = PackedWill::parse(stream)) {
+        MUSTER_ASSERT(is_valid_topic_name(will->published_at(Millis(0), 0)->topic));
+    }
     const std::size_t chunk = bytes[0] == 0 ? stream.size() + 1 : bytes[0];
     MUSTER_ASSERT(run(stream, chunk, bytes[1]) == run(stream, stream.size() + 1, bytes[1]));
     return 0;

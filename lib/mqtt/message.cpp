@@ -12,17 +12,17 @@ bool is_kept(PropertyId id) {
            id != PropertyId::subscription_identifier && id != PropertyId::will_delay;
 }
 
-void keep_properties(const Properties& properties, Message& message) {
-    message.expiry_s = properties.number(PropertyId::message_expiry);
-    PropertyWriter writer(message.properties);
+}  // namespace
+
+std::optional<std::uint32_t> keep_properties(const Properties& properties, std::string& kept) {
+    PropertyWriter writer(kept);
     for (const Property& property : properties) {
         if (is_kept(property.id)) {
             writer.copy(property);
         }
     }
+    return properties.number(PropertyId::message_expiry);
 }
-
-}  // namespace
 
 Publish Message::view() const {
     Publish publish;
@@ -56,25 +56,8 @@ MessagePtr keep_message(const Publish& publish, Millis now, std::uint64_t publis
     message->publisher = publisher;
     message->qos = publish.qos;
     message->retain = publish.retain;
-    keep_properties(publish.properties, *message);
+    message->expiry_s = keep_properties(publish.properties, message->properties);
     return message;
-}
-
-MessagePtr keep_message(const Will& will, std::uint64_t publisher) {
-    auto message = std::make_shared<Message>();
-    message->topic = will.topic;
-    message->payload = will.payload;
-    message->publisher = publisher;
-    message->qos = will.qos;
-    message->retain = will.retain;
-    keep_properties(will.properties, *message);
-    return message;
-}
-
-MessagePtr published_at(const Message& message, Millis now) {
-    auto published = std::make_shared<Message>(message);
-    published->published = now;
-    return published;
 }
 
 OutgoingMessage::OutgoingMessage(const Publish& publish, Millis now, std::uint64_t publisher)

@@ -33,9 +33,9 @@ struct Message {
 using MessagePtr = std::shared_ptr<const Message>;
 
 [[nodiscard]] MessagePtr keep_message(const Publish& publish, Millis now, std::uint64_t publisher = 0);
-/// A will, at CONNECT. Its message expiry begins when it is published: then send `published_at(will, now)`.
-[[nodiscard]] MessagePtr keep_message(const Will& will, std::uint64_t publisher = 0);
-[[nodiscard]] MessagePtr published_at(const Message& message, Millis now);
+/// Appends to `kept` those that go on with the message; the message expiry is returned instead, the others belong to
+/// one hop.
+[[nodiscard]] std::optional<std::uint32_t> keep_properties(const Properties& properties, std::string& kept);
 
 /// One message on its way to any number of sessions: a view, copied once, when the first session has to keep it. Lives
 /// on the stack for the length of one fan-out; pass the same object to every ServerSession::deliver.

@@ -18,10 +18,12 @@ namespace muster::mqtt {
 
 /// Limits of sessions, shared by all of them; outlives them.
 struct SessionLimits {
-    std::uint16_t in_flight_max = 32;        ///< unacknowledged QoS 1 and 2 messages towards the client
+    std::uint16_t in_flight_max = 32;                ///< unacknowledged QoS 1 and 2 messages towards the client
+    std::size_t in_flight_bytes_max = 512UL * 1024;  ///< the same, in bytes: at or over it the next one waits
     std::uint16_t receive_maximum = 64;      ///< the same from the client; announce it in CONNACK (v5 Receive Maximum)
     std::size_t queued_messages_max = 1000;  ///< waiting for the window or for the client to come back
     std::size_t queued_bytes_max = 1024UL * 1024;  ///< the same, in bytes
+    std::size_t output_bytes_max = 256UL * 1024;   ///< unwritten output: at or over it QoS 1 and 2 messages wait
     std::size_t subscriptions_max = 256;
     std::size_t qos_2_ids_max = 4096;    ///< QoS 2 exchanges that a 3.1.1 client may leave open
     std::uint16_t topic_alias_max = 16;  ///< outgoing aliases a connection, of topics up to alias_topic_bytes_max
@@ -58,7 +60,7 @@ void add_subscription_id(std::uint32_t id, std::string& subscription_ids);
 
 enum class Delivery : std::uint8_t {
     sent,             ///< appended to the output
-    queued,           ///< window full or client away; sent later
+    queued,           ///< window or output full, or client away; sent later
     dropped_full,     ///< the queue is at its bound: the older messages stay
     dropped_offline,  ///< QoS 0 and the client is away
     dropped_size,     ///< over the client's Maximum Packet Size
@@ -131,6 +133,10 @@ class ServerSession final {
     /// PUBACK, PUBREC or PUBCOMP from the client: frees the window and sends what waits for it. An id that is not in
     /// flight is ignored (but a PUBREC is answered, as the specification asks).
     Acknowledged acknowledge(const Ack& ack, Millis now, std::string& out);
+    /// A message waits for nothing but room in the output.
+    [[nodiscard]] bool waits_for_room() const;
+    /// There is room in the output: sends what waits for it.
+    void send_waiting(Millis now, std::string& out);
     /// Messages that were accepted for the queue and dropped later (expired, or too large for the client that came
     /// back), since this was last asked.
     [[nodiscard]] std::uint32_t take_dropped() { return std::exchange(dropped_, 0); }
@@ -181,7 +187,8 @@ class ServerSession final {
     Delivery deliver_at_once(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
     Delivery deliver_kept(OutgoingMessage& message, const DeliverOptions& options, Millis now, std::string& out);
     [[nodiscard]] bool send_or_drop(std::size_t index, Millis now, std::string& out);
-    void send_waiting(Millis now, std::string& out);
+    [[nodiscard]] bool has_window() const;
+    [[nodiscard]] bool has_room(const std::string& out) const;
     void send(const Publish& publish, std::string& out);
     [[nodiscard]] bool fits(const Publish& publish) const;
     [[nodiscard]] std::uint16_t alias_of(std::string_view topic, bool& is_new);

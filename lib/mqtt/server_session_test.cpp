@@ -140,6 +140,59 @@ TEST_F(ServerSessionTest, the_queue_is_bounded_in_bytes) {
     EXPECT_EQ(session_.queued_bytes(), 0U);
 }
 
+TEST_F(ServerSessionTest, what_finds_the_output_full_waits_until_there_is_room) {
+    limits_.in_flight_max = 10;
+    limits_.queued_messages_max = 10;
+    limits_.output_bytes_max = 20;
+    attach();
+    EXPECT_EQ(deliver("a"), Delivery::sent);
+    EXPECT_EQ(deliver("b"), Delivery::sent);
+    EXPECT_EQ(deliver("c"), Delivery::sent);
+    EXPECT_EQ(out_.size(), 24U);
+    EXPECT_EQ(deliver("d"), Delivery::queued);
+    EXPECT_EQ(deliver("e"), Delivery::queued);
+    EXPECT_TRUE(session_.waits_for_room());
+    session_.send_waiting(start, out_);
+    EXPECT_TRUE(ack(PacketType::puback, 1));
+    EXPECT_THAT(sent(), ElementsAre("p1:a", "p2:b", "p3:c")) << "an acknowledgement makes no room in the output";
+    session_.send_waiting(start, out_);
+    EXPECT_THAT(sent(), ElementsAre("p4:d", "p5:e"));
+    EXPECT_FALSE(session_.waits_for_room());
+}
+
+TEST_F(ServerSessionTest, a_resumed_session_sends_again_no_more_than_the_output_takes) {
+    limits_.output_bytes_max = 1;
+    attach();
+    deliver("a");
+    sent();
+    deliver("b");
+    session_.detach();
+    sent();
+    attach();
+    EXPECT_THAT(sent(), ElementsAre("p1!a"));
+    session_.send_waiting(start, out_);
+    EXPECT_THAT(sent(), ElementsAre("p2!b"));
+}
+
+TEST_F(ServerSessionTest, the_window_is_bounded_in_bytes) {
+    limits_.in_flight_max = 10;
+    limits_.in_flight_bytes_max = 50;
+    attach();
+    EXPECT_EQ(deliver(std::string(30, 'a')), Delivery::sent);
+    EXPECT_EQ(deliver(std::string(30, 'b'), 2), Delivery::sent) << "62 bytes, and they began below 50";
+    EXPECT_EQ(deliver("c"), Delivery::queued);
+    EXPECT_FALSE(session_.waits_for_room()) << "it waits for an acknowledgement";
+    sent();
+    EXPECT_FALSE(ack(PacketType::pubrec, 2));
+    EXPECT_TRUE(ack(PacketType::puback, 1));
+    EXPECT_THAT(sent(), ElementsAre("pubrel2", "p3:c"));
+    EXPECT_TRUE(ack(PacketType::pubcomp, 2));
+    EXPECT_TRUE(ack(PacketType::puback, 3));
+    EXPECT_EQ(deliver(std::string(60, 'd')), Delivery::sent) << "nothing of what is done counts any more";
+    EXPECT_TRUE(ack(PacketType::puback, 4));
+    EXPECT_TRUE(session_.is_empty());
+}
+
 TEST_F(ServerSessionTest, packet_ids_in_flight_are_not_given_twice) {
     attach();
     deliver("stays");
@@ -469,8 +522,10 @@ TEST_F(OutgoingAliases, an_alias_that_would_make_the_packet_too_large_is_not_set
 TEST_F(ServerSessionTest, a_message_is_passed_on_with_its_expiry) {
     std::string block;
     PropertyWriter(block).user("b", "1").number(PropertyId::message_expiry, 60).user("a", "2");
-    const Will will{.topic = "t", .payload = "x", .properties = Properties(block)};
-    const MessagePtr message = keep_message(will);
+    Publish published;
+    published.topic = "t";
+    published.properties = Properties(block);
+    const MessagePtr message = keep_message(published, start);
     std::string passed_on;
     const Publish publish = message->view_with_expiry(passed_on);
     EXPECT_EQ(publish.properties.number(PropertyId::message_expiry), 60U);

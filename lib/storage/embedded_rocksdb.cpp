@@ -223,6 +223,18 @@ tl::unexpected<Error> RocksDatabase::open_error(const rocksdb::Status& status) c
     return fail(ErrorCode::io, "the data directory cannot be opened", place + ": " + status.ToString());
 }
 
+std::uint64_t bytes_of_files(const std::string& directory) {
+    std::uint64_t sum = 0;
+    std::error_code error;
+    for (std::filesystem::directory_iterator file(directory, error), end; !error && file != end;
+         file.increment(error)) {
+        std::error_code gone;
+        const auto bytes = file->file_size(gone);
+        sum += gone ? 0 : bytes;
+    }
+    return sum;
+}
+
 Result<void> rocks_result(const rocksdb::Status& status, std::string_view text) {
     if (status.ok()) {
         return {};

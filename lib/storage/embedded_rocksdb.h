@@ -79,6 +79,9 @@ inline constexpr std::size_t rocks_write_buffer_bytes = 512U << 20U;
 /// The table format with the shared cache; `block_bytes` about the size of what is read together.
 [[nodiscard]] std::shared_ptr<rocksdb::TableFactory> rocks_table(std::size_t block_bytes, bool bloom_filter);
 
+/// What the files of a directory take, without folders in it; a file that goes meanwhile counts nothing.
+[[nodiscard]] std::uint64_t bytes_of_files(const std::string& directory);
+
 /// ok → nothing; else io, corrupt, not_found or unavailable with `text` and RocksDB's words. `text` must be static.
 [[nodiscard]] Result<void> rocks_result(const rocksdb::Status& status, std::string_view text);
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "alerts/notification_marks.h"
 #include "alerts/region_rules.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -21,13 +22,21 @@ namespace {
 constexpr Millis drain_timeout{5000};
 constexpr Millis retell_resolved{300'000};    ///< an end that may not have been told before a restart is told again
 constexpr std::size_t resolved_max = 10'000;  ///< incidents kept after their end: as many as the API lists
-constexpr Millis silence_step{2000};          ///< reports come once a second; less is no silence
+constexpr Millis sample_past_max{3'600'000};  ///< a clock beyond these is not believed, as in the fold
+constexpr Millis sample_future_max{300'000};
+constexpr Millis silence_step{2000};  ///< reports come once a second; less is no silence
 
 /// Every partition from its beginning, for nobody's group.
 Result<std::unique_ptr<Consumer>> reader_of(Bus& bus, const std::vector<std::string_view>& topics) {
     ConsumerOptions options;
     options.topics.assign(topics.begin(), topics.end());
     return bus.consumer(std::move(options));
+}
+
+/// The sample's own time unless it is absurd.
+Timestamp trusted_time(const TelemetrySample& sample, Timestamp received) {
+    const Timestamp time = sample.time_ms ? from_epoch_ms(*sample.time_ms) : received;
+    return time > received - sample_past_max && time < received + sample_future_max ? time : received;
 }
 
 /// What is to be written, with its bytes.
@@ -61,8 +70,9 @@ class Alerts::Worker final {
           cohorts_(metrics.gauge("muster_alerts_cohorts", "Combinations of attributes that occur")),
           rule_count_(metrics.gauge("muster_alerts_rules", "Rules in force")),
           states_(metrics.gauge("muster_alerts_telemetry_states", "Devices that a telemetry rule keeps in mind")),
-          states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")) {
-    }
+          states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")),
+          baselines_(metrics.gauge("muster_alerts_baselines", "Devices' values whose past is kept for their rules")),
+          evicted_(metrics.counter("muster_alerts_baselines_evicted_total", "Of silent devices, dropped for others")) {}
 
     ~Worker() { stop(); }
 
@@ -71,7 +81,8 @@ class Alerts::Worker final {
                                        {bus_topics::events, nullptr},
                                        {bus_topics::status, nullptr},
                                        {bus_topics::rules, &rules_topic_},
-                                       {bus_topics::alerts, &topic_}}) {
+                                       {bus_topics::alerts, &topic_},
+                                       {bus_topics::notifications, &notifications_topic_}}) {
             const auto opened = bus_.open_topic(standard_topic(name));
             if (!opened) {
                 return tl::unexpected(opened.error());
@@ -85,9 +96,11 @@ class Alerts::Worker final {
         producer_ = bus_.producer(std::move(producer));
         auto incidents = reader_of(bus_, {bus_topics::alerts});
         auto inputs = reader_of(bus_, {bus_topics::rules, bus_topics::status, bus_topics::regions});
-        if (!incidents || !inputs) {
-            return tl::unexpected(!incidents ? incidents.error() : inputs.error());
+        auto marks = reader_of(bus_, {bus_topics::notifications});
+        if (!incidents || !inputs || !marks) {
+            return tl::unexpected(!incidents ? incidents.error() : !inputs ? inputs.error() : marks.error());
         }
+        marks_ = std::move(*marks);
         incidents_ = std::move(*incidents);
         inputs_ = std::move(*inputs);
         thread_ = start_thread("alerts", [this] { run(); });
@@ -104,6 +117,7 @@ class Alerts::Worker final {
         }
         wakened_.notify_all();
         incidents_->wake();
+        marks_->wake();
         inputs_->wake();
         thread_.join();
     }
@@ -116,7 +130,9 @@ class Alerts::Worker final {
             poll(*inputs_, options_.idle, [this](const ConsumerRecord& record) { on_record(record); });
             look_for_silence();
             publish();
+            keep_marks();
         }
+        keep_marks();
         if (auto drained = producer_->drain(drain_timeout); !drained) {
             complain("hand over the last incidents", drained.error());
         }
@@ -134,6 +150,7 @@ class Alerts::Worker final {
             poll(*inputs_, options_.idle, [this](const ConsumerRecord& record) { on_record(record); });
         }
         write_file_rules();
+        const std::set<std::string> told = restore_marks(newest);
         for (const auto& [id, incident] : newest) {
             rules_.adopt(incident, changed_);
             if (incident.open) {
@@ -141,7 +158,7 @@ class Alerts::Worker final {
                 notify(incident, true);
             } else {
                 keep_resolved(incident);
-                if (*incident.resolved + retell_resolved > rules_.time()) {
+                if (told.contains(id) || *incident.resolved + retell_resolved > rules_.time()) {
                     notify(incident, true);
                 }
             }
@@ -149,6 +166,53 @@ class Alerts::Worker final {
         rules_.set_judging(true);
         judging_ = true;
         publish();
+    }
+
+    /// What each notifier delivered before; the incidents of it. A mark of an incident that is no more goes.
+    std::set<std::string> restore_marks(const std::map<std::string, Incident>& incidents) {
+        std::map<std::string, NotificationMark> newest;
+        while (!stopping() && !marks_->caught_up()) {
+            poll(*marks_, options_.idle, [&](const ConsumerRecord& record) {
+                if (record.tombstone) {
+                    newest.erase(std::string(record.key));
+                } else if (auto mark = parse_mark(record.key, record.value)) {
+                    newest.insert_or_assign(std::string(record.key), std::move(*mark));
+                } else {
+                    malformed_.Increment();
+                }
+            });
+        }
+        std::set<std::string> told;
+        for (const auto& [key, mark] : newest) {
+            if (!incidents.contains(mark.incident)) {
+                send(notifications_topic_, {.key = key, .value = {}, .time = rules_.time(), .tombstone = true});
+                continue;
+            }
+            told.insert(mark.incident);
+            for (const auto& notifier : options_.notifiers) {
+                if (notifier->sink() == sink_of_mark(key)) {
+                    notifier->restore(mark);
+                }
+            }
+        }
+        return told;
+    }
+
+    /// What the notifiers have delivered is on the bus before long: a kill in between makes them deliver it again.
+    void keep_marks() {
+        bool any = false;
+        for (const auto& notifier : options_.notifiers) {
+            for (const NotificationMark& mark : notifier->take_marks()) {
+                send(notifications_topic_, {.key = mark_key(notifier->sink(), mark.incident),
+                                            .value = mark.ended ? std::string() : mark_value(mark),
+                                            .time = rules_.time(),
+                                            .tombstone = mark.ended});
+                any = true;
+            }
+        }
+        if (any) {
+            producer_->flush();
+        }
     }
 
     void keep_newest(const ConsumerRecord& record, std::map<std::string, Incident>& newest) {
@@ -215,6 +279,9 @@ class Alerts::Worker final {
         }
         poll(*samples_, Millis(0), [this](const ConsumerRecord& record) { on_event(record); });
         states_.Set(static_cast<double>(rules_.telemetry().states()));
+        const ValueScores& scores = rules_.telemetry().scores();
+        baselines_.Set(static_cast<double>(scores.states()));
+        evicted_.Increment(static_cast<double>(scores.evicted()) - evicted_.Value());
     }
 
     void on_event(const ConsumerRecord& record) {
@@ -227,8 +294,9 @@ class Alerts::Worker final {
             return;  // the processor has counted it
         }
         for (const TelemetrySample& sample : reading->samples) {
+            const Timestamp time = trusted_time(sample, record.time);
             for (const auto& [metric, value] : sample.metrics) {
-                if (!rules_.on_value(record.key, metric, value)) {
+                if (!rules_.on_value(record.key, metric, value, time)) {
                     states_refused_.Increment();
                 }
             }
@@ -395,12 +463,16 @@ class Alerts::Worker final {
     Gauge& rule_count_;
     Gauge& states_;
     Counter& states_refused_;
+    Gauge& baselines_;
+    Counter& evicted_;
     TopicId topic_ = 0;  ///< muster.alerts
     TopicId rules_topic_ = 0;
+    TopicId notifications_topic_ = 0;
     bool judging_ = false;
     std::optional<Millis> reported_;    ///< when the last report came that was judged
     std::set<std::string> file_rules_;  ///< names on muster.rules that a rules file wrote
     std::unique_ptr<Producer> producer_;
+    std::unique_ptr<Consumer> marks_;
     std::unique_ptr<Consumer> incidents_;
     std::unique_ptr<Consumer> inputs_;   ///< rules, status, regions
     std::unique_ptr<Consumer> samples_;  ///< muster.events; null while no rule asks for it

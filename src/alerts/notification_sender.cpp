@@ -37,6 +37,16 @@ NotificationSender::~NotificationSender() {
     thread_.join();
 }
 
+void NotificationSender::restore(const NotificationMark& mark) {
+    const std::lock_guard lock(mutex_);
+    notifier_->restore(mark);
+}
+
+std::vector<NotificationMark> NotificationSender::take_marks() {
+    const std::lock_guard lock(mutex_);
+    return notifier_->take_marks();
+}
+
 void NotificationSender::on_incident(const Incident& incident, bool adopted) {
     {
         const std::lock_guard lock(mutex_);

@@ -25,6 +25,10 @@ class NotificationSender final {
     NotificationSender(const NotificationSender&) = delete;
     NotificationSender& operator=(const NotificationSender&) = delete;
 
+    [[nodiscard]] const std::string& sink() const { return sink_; }
+    /// As the notifier's.
+    void restore(const NotificationMark& mark);
+    [[nodiscard]] std::vector<NotificationMark> take_marks();
     /// Does not block on the network.
     void on_incident(const Incident& incident, bool adopted);
 

@@ -27,6 +27,14 @@ struct NotifierCounts {
     std::size_t waiting = 0;
 };
 
+/// What was delivered last of an incident: kept on the bus, so that a restart goes on from there.
+struct NotificationMark {
+    std::string incident;
+    std::string severity;
+    std::string region;
+    bool ended = false;  ///< nothing more is to be told of it
+};
+
 /// The Notifier port: what somebody outside is told of incidents, and when. Two implementations: a signed webhook and
 /// Prometheus Alertmanager; the list in the API is the third way and needs none. Pure: the sender passes the time in
 /// (`now` monotonic, `wall` for what is written) and does what next() says. One thread at a time.
@@ -34,6 +42,10 @@ class Notifier {
  public:
     virtual ~Notifier() = default;
 
+    /// What an earlier run delivered; before the first on_incident().
+    virtual void restore(const NotificationMark& /*mark*/) {}
+    /// What has been delivered since the last call. Empty from a notifier that tells everything again anyway.
+    [[nodiscard]] virtual std::vector<NotificationMark> take_marks() { return {}; }
     /// An incident opened, changed or ended, or was found at the start (`adopted`: it may have been told before).
     virtual void on_incident(const Incident& incident, bool adopted, Millis now) = 0;
     /// What is due; nullopt: nothing before due().

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "alerts/alertmanager_notifier.h"
+#include "alerts/notification_marks.h"
 #include "alerts/webhook_notifier.h"
 #include "contract/json.h"
 
@@ -99,7 +100,50 @@ TEST_F(WebhookTest, what_waits_is_bounded_and_what_is_dropped_is_counted) {
     EXPECT_EQ(webhook.counts().dropped, 6U);
 }
 
+TEST_F(WebhookTest, what_was_delivered_is_marked_and_what_was_not_is_told_after_a_restart) {
+    webhook.on_incident(incident("a"), false, now);
+    webhook.on_incident(incident("b"), false, now);
+    EXPECT_EQ(deliver(200), "opened");
+    const auto marks = webhook.take_marks();
+    ASSERT_EQ(marks.size(), 1U) << "b still waits";
+    EXPECT_EQ(marks[0].incident, "a");
+    EXPECT_FALSE(marks[0].ended);
+    EXPECT_TRUE(webhook.take_marks().empty());
+
+    WebhookNotifier restarted({.url = "http://127.0.0.1:1/hook", .secret = {}});
+    restarted.restore(marks[0]);
+    Incident worse = incident("a");
+    worse.severity = "critical";
+    restarted.on_incident(worse, true, now);
+    restarted.on_incident(incident("b"), true, now);
+    std::vector<std::string> told;
+    while (const auto post = restarted.next(now, wall)) {
+        const auto body = json::parse_object(post->body);
+        told.push_back(std::string(body->at("event").as_string()) + " " +
+                       std::string(body->at("incident").at("id").as_string()));
+        restarted.on_answer(200U, now);
+    }
+    EXPECT_THAT(told, testing::ElementsAre("escalated a", "opened b"));
+    restarted.on_incident(incident("a", false), false, now);
+    (void)restarted.next(now, wall);
+    restarted.on_answer(200U, now);
+    EXPECT_TRUE(restarted.take_marks().back().ended);
+}
+
+TEST_F(WebhookTest, marks_are_read_as_they_were_written) {
+    const NotificationMark mark{"rule:in/ka:17", "critical", "in/ka", false};
+    const auto read = parse_mark(mark_key("webhook", mark.incident), mark_value(mark));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->incident, mark.incident);
+    EXPECT_EQ(read->severity, mark.severity);
+    EXPECT_EQ(read->region, mark.region);
+    EXPECT_EQ(sink_of_mark(mark_key("webhook", mark.incident)), "webhook");
+    EXPECT_FALSE(parse_mark("webhook", mark_value(mark)));
+    EXPECT_FALSE(parse_mark("webhook/a", "[]"));
+}
+
 TEST_F(WebhookTest, a_restart_tells_of_no_incident_again_but_of_its_end) {
+    webhook.restore({"a", "warning", "in/ka", false});
     webhook.on_incident(incident("a"), true, now);
     webhook.on_incident(incident("old", false), true, now);
     EXPECT_EQ(deliver(200), "");

@@ -76,15 +76,25 @@ void RegionRule::adopt(const Incident& incident, const RuleMoment& moment) {
     claim(incident, incident.threshold_crossed - Millis(Cohorts::window_ms));
 }
 
-void RegionRule::judge(const RuleMoment& moment, std::vector<Incident>& changed) {
+/// A rule on all regions looks at those that breach and at those that may; one on a part of them, at that part.
+void RegionRule::judge_regions(const RuleMoment& moment, RegionRanking& ranking) {
     const auto judge_one = [&](const std::string& region, const RegionCounts& counts) {
         judge_region(region, counts, moment);
     };
-    if (moment.all) {
-        sums_.for_each_within(rule_.region, judge_one);
-    } else {
-        sums_.for_each_changed_within(rule_.region, judge_one);
+    if (!rule_.region.empty()) {
+        moment.all ? sums_.for_each_within(rule_.region, judge_one)
+                   : sums_.for_each_changed_within(rule_.region, judge_one);
+        return;
     }
+    for (auto at = breaches_.begin(); at != breaches_.end();) {
+        const std::string region = (at++)->first;
+        judge_region(region, sums_.counts(region), moment);
+    }
+    ranking.for_each_over(rule_.metric, rule_.raise, judge_one);
+}
+
+void RegionRule::judge(const RuleMoment& moment, RegionRanking& ranking, std::vector<Incident>& changed) {
+    judge_regions(moment, ranking);
     if (breaches_.empty() && open_.empty()) {
         return;
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "alerts/cause_rule.h"
+#include "alerts/region_ranking.h"
 #include "alerts/region_sums.h"
 #include "contract/alert_rule.h"
 #include "contract/incident.h"
@@ -45,8 +46,8 @@ class RegionRule final {
 
     /// An incident that an earlier run left open goes on.
     void adopt(const Incident& incident, const RuleMoment& moment);
-    /// Appends to `changed` the incidents that opened, changed or ended.
-    void judge(const RuleMoment& moment, std::vector<Incident>& changed);
+    /// Appends to `changed` the incidents that opened, changed or ended. `ranking` is of `sums` and of the moment.
+    void judge(const RuleMoment& moment, RegionRanking& ranking, std::vector<Incident>& changed);
     /// The rule as it is from now on: its open incidents go on under it.
     void replace(AlertRule rule) { rule_ = std::move(rule); }
     /// The rule is no more: ends its incidents.
@@ -73,6 +74,7 @@ class RegionRule final {
     [[nodiscard]] Figures figures_of(std::string_view region) const;
     [[nodiscard]] double value_of(const Figures& figures) const;
     [[nodiscard]] bool explains(const Figures& part, const Figures& whole) const;
+    void judge_regions(const RuleMoment& moment, RegionRanking& ranking);
     void judge_region(const std::string& region, const RegionCounts& counts, const RuleMoment& moment);
     [[nodiscard]] bool anything_breaches_within(std::string_view region) const;
     [[nodiscard]] std::vector<std::string> causes();

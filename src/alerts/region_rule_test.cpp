@@ -226,6 +226,19 @@ TEST_F(RegionRuleTest, an_adopted_incident_goes_on_and_is_not_opened_again) {
     EXPECT_FALSE(changed.back().open);
 }
 
+TEST_F(RegionRuleTest, two_incidents_of_a_place_have_two_ids_though_the_time_of_the_reports_stands) {
+    set("in", 2, 100);
+    pass(5);
+    EXPECT_TRUE(rule.on_report({7, "de", now + Seconds(3600), {}}, changed));  // a clock that ran ahead, and is gone
+    set("in", 50, 100);
+    pass(15);
+    set("in", 0, 100);
+    pass(5);
+    set("in", 50, 100);
+    pass(15);
+    EXPECT_EQ(incidents(), 2U);
+}
+
 TEST_F(RegionRuleTest, figures_of_an_open_incident_are_renewed_now_and_then) {
     set("in", 20, 100);
     pass(12);

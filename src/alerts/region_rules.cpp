@@ -16,7 +16,7 @@ RegionRules::RegionRules(RegionRuleTuning tuning, CauseRuleOptions causes)
 
 bool RegionRules::put(const AlertRule& rule, std::vector<Incident>& changed) {
     judge_all_ = true;
-    if (rule.metric == RuleMetric::telemetry) {
+    if (is_of_values(rule.metric)) {
         if (rules() >= rules_max && !rules_.contains(rule.name)) {
             return false;
         }
@@ -105,16 +105,20 @@ void RegionRules::on_silence(Millis silence, std::vector<Incident>& changed) {
 }
 
 void RegionRules::judge(std::vector<Incident>& changed) {
+    judged_at_ = std::max(clock_.time(), judged_at_ + Millis(1));
     const bool explained_before = !causes_.open_incidents().empty();
-    causes_.judge(clock_.elapsed_ms(), clock_.time(), changed);
+    causes_.judge(clock_.elapsed_ms(), judged_at_, changed);
     const bool all = judge_all_ || explained_before || !causes_.open_incidents().empty();
     judge_all_ = false;
+    RegionRanking ranking(sums_, all);
     for (auto& [name, entry] : rules_) {
-        const AlertRule& rule = entry.rule->rule();
-        if (entry.cohort_sums) {
-            sum_cohort(rule, *entry.cohort_sums);
+        if (!entry.cohort_sums) {
+            entry.rule->judge(moment(all), ranking, changed);
+            continue;
         }
-        entry.rule->judge(moment(all || entry.cohort_sums != nullptr), changed);
+        sum_cohort(entry.rule->rule(), *entry.cohort_sums);
+        RegionRanking of_cohort(*entry.cohort_sums, true);
+        entry.rule->judge(moment(true), of_cohort, changed);
     }
     sums_.forget_changes();
     telemetry_.judge(moment(all), changed);

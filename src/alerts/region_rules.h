@@ -40,9 +40,9 @@ class RegionRules final {
     bool on_report(const RegionReport& report, std::vector<Incident>& changed);
     /// False: over a bound of the cohorts.
     bool on_status(const StatusDocument& document);
-    /// A value that a device reported. False: over the bound of states.
-    bool on_value(std::string_view device, std::string_view metric, double value) {
-        return telemetry_.on_value(device, metric, value, clock_.elapsed_ms());
+    /// A value that a device reported, of `time`. False: over a bound.
+    bool on_value(std::string_view device, std::string_view metric, double value, Timestamp time) {
+        return telemetry_.on_value({device, metric, value, time, clock_.elapsed_ms()});
     }
     void on_device_gone(std::string_view device) { cohorts_.forget(device); }
     /// How long no report came, by the caller's clock.
@@ -63,7 +63,9 @@ class RegionRules final {
         std::unique_ptr<RegionRule> rule;
     };
 
-    [[nodiscard]] RuleMoment moment(bool all) const { return {clock_.elapsed_ms(), clock_.time(), all}; }
+    [[nodiscard]] RuleMoment moment(bool all) const {
+        return {clock_.elapsed_ms(), std::max(clock_.time(), judged_at_), all};
+    }
     void judge(std::vector<Incident>& changed);
     void remove_of_regions(std::string_view name, std::vector<Incident>& changed);
     void sum_cohort(const AlertRule& rule, RegionSums& sums) const;
@@ -78,6 +80,9 @@ class RegionRules final {
     bool judging_ = true;
     bool judge_all_ = true;  ///< what causes explain has changed, or a rule is new
     std::int64_t judged_at_ms_ = 0;
+    /// Of the last judgement, as shown: each has its own, though a gateway's clock that ran ahead and is gone lets the
+    /// time of the reports stand; else two incidents of one place could have one id.
+    Timestamp judged_at_{};
 };
 
 }  // namespace muster

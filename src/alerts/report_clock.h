@@ -8,8 +8,8 @@
 namespace muster {
 
 /// The time of region reports: every partition reports once a second by its own time; the furthest partition's steps,
-/// each at most report_step_ms_max, are what elapses. So time in which nothing was reported does not count, and a jump
-/// of a wall clock decides nothing. One thread.
+/// each at most report_step_ms_max, are what elapses, however late and in what bursts the others are read. So time in
+/// which nothing was reported does not count, and a jump of a wall clock decides nothing. One thread.
 class ReportClock final {
  public:
     static constexpr std::int64_t report_step_ms_max = 2000;
@@ -29,6 +29,8 @@ class ReportClock final {
 
     std::unordered_map<std::int32_t, Partition> partitions_;
     std::int64_t elapsed_ms_ = 0;
+    std::int64_t lead_ms_ = 0;  ///< these two: of the furthest partition's last report
+    Timestamp led_{};
     Timestamp time_{};
 };
 

@@ -60,10 +60,50 @@ TEST(RuleReplay, what_was_so_at_the_beginning_is_judged_from_there) {
     EXPECT_TRUE(incidents[0].open);
 }
 
+TEST(RuleReplay, a_rule_on_values_is_tested_on_recorded_samples) {
+    const auto low = parse_alert_rule(
+        R"({"name":"low","metric":"telemetry","telemetry":"battery","below":true,"raise":20,"for_s":0,"region":"in/ka"})");
+    const auto odd = parse_alert_rule(R"({"name":"odd","metric":"anomaly","telemetry":"temperature","model":"m-1"})");
+    ASSERT_TRUE(low && odd);
+    auto replay = RuleReplay::of({*low, *odd});
+    ASSERT_TRUE(replay);
+    EXPECT_TRUE(replay->metrics().contains("battery"));
+    EXPECT_TRUE(replay->needs_attributes());
+    const auto add = [&](const std::string& device, std::string_view metric, int minute, double value) {
+        EXPECT_TRUE(replay->add_value(device, metric, value, from + Seconds(60 * minute)));
+    };
+    for (const int i : {0, 1, 60}) {  // two of in/ka, one of in/tn
+        const std::string device = "d-" + std::to_string(i);
+        EXPECT_TRUE(replay->add(was(i, PresenceState::online, from - Seconds(5))));
+        DeviceAttributes attributes;
+        attributes.model = i == 0 ? "m-1" : "m-2";
+        replay->know(device, attributes);
+        for (int minute = 0; minute < 180; ++minute) {  // device by device, as the export is
+            add(device, "battery", minute, i != 1 && minute >= 100 ? 10 : 90);
+            const double wobble = 0.1 * (minute * 7 % 5);
+            add(device, "temperature", minute, 20 + wobble + (minute >= 120 && minute < 130 ? 15 : 0));
+        }
+    }
+    const auto incidents = replay->run(from, from + Seconds(180 * 60));
+    ASSERT_EQ(incidents.size(), 2U) << "in/tn is not in the one's scope, m-2 not in the other's";
+    EXPECT_EQ(incidents[0].rule, "low");
+    EXPECT_EQ(incidents[0].members_peak, 1);
+    EXPECT_EQ(incidents[0].devices.at(0).device, "d-0");
+    EXPECT_EQ(incidents[0].opened, from + Seconds(102 * 60)) << "with the third sample in a row";
+    EXPECT_EQ(incidents[1].rule, "odd");
+    EXPECT_EQ(incidents[1].members_peak, 1);
+    EXPECT_TRUE(incidents[1].resolved);
+}
+
 TEST(RuleReplay, a_rule_that_the_record_cannot_judge_is_refused) {
     AlertRule rule = default_rule();
     rule.carrier = "airtel";
     EXPECT_FALSE(RuleReplay::of({rule}));
+    rule.metric = RuleMetric::stuck;
+    rule.telemetry = "signal";
+    EXPECT_FALSE(RuleReplay::of({rule}));
+    rule.carrier.clear();
+    EXPECT_TRUE(RuleReplay::of({rule}));
 }
 
 }  // namespace

@@ -6,19 +6,78 @@
 
 #include "alerts/attribution.h"
 #include "alerts/incident_story.h"
+#include "alerts/value_story.h"
 
 namespace muster {
 namespace {
 
 constexpr std::int64_t update_interval_ms = 5000;
 constexpr std::int64_t sweep_interval_ms = 60'000;
+constexpr double stuck_over_usual = 4;  ///< so many times what three quarters of the model's devices repeat
 
 }  // namespace
 
+/// The scores of one value for all rules that look at it: what is kept of its device is moved on once. Lives for one
+/// call of on_value().
+class TelemetryRules::Scoring final {
+ public:
+    Scoring(TelemetryRules& rules, const DeviceValue& value) : rules_(rules), value_(value) {}
+
+    /// nullopt: nothing can be said, or not yet.
+    [[nodiscard]] std::optional<double> of(Entry& entry) {
+        const RuleMetric metric = entry.rule.metric;
+        if (metric == RuleMetric::days_to_empty) {
+            days_ = is_battery_taken_ ? days_ : rules_.scores_.take_battery(value_);
+            is_battery_taken_ = true;
+            return days_;
+        }
+        baseline_ = is_taken_ ? baseline_ : rules_.scores_.take(value_);
+        is_taken_ = true;
+        if (!baseline_) {
+            return std::nullopt;
+        }
+        if (metric == RuleMetric::cohort_anomaly || metric == RuleMetric::stuck) {
+            return against_cohort(entry);
+        }
+        if (!baseline_->is_warm) {
+            return std::nullopt;
+        }
+        return metric == RuleMetric::noise ? baseline_->noise : std::abs(baseline_->deviation);
+    }
+
+ private:
+    [[nodiscard]] std::optional<double> against_cohort(Entry& entry) {
+        MetricCohort* const cohort = rules_.cohort_of(entry, value_.device);
+        if (cohort == nullptr) {
+            return std::nullopt;
+        }
+        cohort->take(value_.device, value_.value, baseline_->repeats, value_.elapsed_ms);
+        const bool is_stuck_rule = entry.rule.metric == RuleMetric::stuck;
+        if (cohort->devices() < std::min<std::int64_t>(entry.rule.population_min, MetricCohort::slots / 2)) {
+            return std::nullopt;
+        }
+        if (!is_stuck_rule) {
+            const auto deviation = cohort->deviation(value_.value);
+            return deviation ? std::optional(std::abs(*deviation)) : std::nullopt;
+        }
+        return baseline_->repeats > stuck_over_usual * cohort->usual_repeats() ? baseline_->repeats : 1.0;
+    }
+
+    TelemetryRules& rules_;
+    const DeviceValue& value_;
+    std::optional<MetricBaseline::Score> baseline_;
+    std::optional<double> days_;
+    bool is_taken_ = false;
+    bool is_battery_taken_ = false;
+};
+
 void TelemetryRules::put(const AlertRule& rule, const RuleMoment& moment, std::vector<Incident>& changed) {
     const auto found = rules_.find(rule.name);
-    if (found != rules_.end() && found->second.rule.telemetry == rule.telemetry && rule.enabled) {
+    if (found != rules_.end() && found->second.rule.telemetry == rule.telemetry &&
+        found->second.rule.metric == rule.metric && rule.enabled) {
         found->second.rule = rule;
+        cohort_count_ -= found->second.models.size();
+        found->second.models.clear();  // the devices that it compares may be others
         return;
     }
     remove(rule.name, moment, changed);
@@ -40,8 +99,15 @@ void TelemetryRules::remove(std::string_view name, const RuleMoment& moment, std
         end(entry, "the rule was removed", moment, changed);
     }
     states_ -= entry.devices.size();
+    cohort_count_ -= entry.models.size();
     std::erase_if(by_metric_, [&](const auto& item) { return item.second == &entry; });
     rules_.erase(found);
+    const bool judges_by_past = std::any_of(rules_.begin(), rules_.end(), [](const auto& item) {
+        return item.second.rule.metric != RuleMetric::telemetry;
+    });
+    if (!judges_by_past) {
+        scores_.clear();
+    }
 }
 
 bool TelemetryRules::adopt(const Incident& incident, const RuleMoment& moment) {
@@ -55,59 +121,98 @@ bool TelemetryRules::adopt(const Incident& incident, const RuleMoment& moment) {
     return true;
 }
 
+/// nullptr: nothing is known of the device.
+const std::string* TelemetryRules::text_of(std::string_view device, Attribute attribute) const {
+    const auto cell = cohorts_.cell_of_device(device);
+    return cell ? &cohorts_.values(attribute)[cohorts_.cells()[*cell].values[static_cast<std::size_t>(attribute)]].text
+                : nullptr;
+}
+
 bool TelemetryRules::is_of_rule(const Entry& entry, std::string_view device) const {
     const AlertRule& rule = entry.rule;
     if (rule.region.empty() && !rule.has_cohort()) {
         return true;
     }
-    const auto cell = cohorts_.cell_of_device(device);
-    if (!cell) {
-        return false;
-    }
-    const auto text_of = [&](Attribute attribute) -> const std::string& {
-        return cohorts_.values(attribute)[cohorts_.cells()[*cell].values[static_cast<std::size_t>(attribute)]].text;
-    };
-    return is_within(text_of(Attribute::region), rule.region) &&
-           (rule.model.empty() || text_of(Attribute::model) == rule.model) &&
-           (rule.firmware.empty() || text_of(Attribute::firmware) == rule.firmware) &&
-           (rule.carrier.empty() || text_of(Attribute::carrier) == rule.carrier);
+    const std::string* const region = text_of(device, Attribute::region);
+    return region != nullptr && is_within(*region, rule.region) &&
+           (rule.model.empty() || *text_of(device, Attribute::model) == rule.model) &&
+           (rule.firmware.empty() || *text_of(device, Attribute::firmware) == rule.firmware) &&
+           (rule.carrier.empty() || *text_of(device, Attribute::carrier) == rule.carrier);
 }
 
-bool TelemetryRules::on_value(std::string_view device, std::string_view metric, double value, std::int64_t elapsed_ms) {
+/// Devices whose model is not known are alike too. nullptr: over cohorts_max.
+MetricCohort* TelemetryRules::cohort_of(Entry& entry, std::string_view device) {
+    const std::string* const known = text_of(device, Attribute::model);
+    const std::string model = known != nullptr ? *known : std::string();
+    const auto found = entry.models.find(model);
+    if (found != entry.models.end()) {
+        return &found->second;
+    }
+    if (cohort_count_ == cohorts_max) {
+        return nullptr;
+    }
+    ++cohort_count_;
+    return &entry.models[model];
+}
+
+bool TelemetryRules::on_value(const DeviceValue& value) {
     bool used = true;
-    const auto [first, last] = by_metric_.equal_range(metric);
+    const std::uint64_t refused_before = scores_.refused();
+    Scoring scoring(*this, value);
+    const auto [first, last] = by_metric_.equal_range(value.metric);
     for (auto at = first; at != last; ++at) {
         Entry& entry = *at->second;
-        const AlertRule& rule = entry.rule;
-        const bool bad = rule.below ? value < rule.raise : value > rule.raise;
-        const bool good = rule.below ? value >= rule.clear : value <= rule.clear;
-        auto found = entry.devices.find(std::string(device));
-        if (found == entry.devices.end()) {
-            if (!bad || !is_of_rule(entry, device)) {
-                continue;
-            }
-            if (states_ == states_max) {
-                used = false;
-                continue;
-            }
-            found = entry.devices.emplace(device, State{}).first;
-            ++states_;
-        }
-        State& state = found->second;
-        state.heard_ms = elapsed_ms;
-        state.streak = (state.raised ? good : bad) ? state.streak + 1 : 0;
-        if (state.streak >= rule.samples) {
-            state.raised = !state.raised;
-            state.streak = 0;
-            entry.since_ms = state.raised && entry.members == 0 ? elapsed_ms : entry.since_ms;
-            entry.members += state.raised ? 1 : -1;
-        }
-        if (!state.raised && state.streak == 0) {
-            entry.devices.erase(found);
-            --states_;
+        if (entry.rule.metric == RuleMetric::telemetry) {
+            used = judge_value(entry, value, value.value) && used;
+        } else if (is_of_rule(entry, value.device)) {
+            const auto score = scoring.of(entry);
+            used = (!score || judge_value(entry, value, *score)) && used;
         }
     }
-    return used;
+    return used && scores_.refused() == refused_before;
+}
+
+/// False: over states_max.
+bool TelemetryRules::judge_value(Entry& entry, const DeviceValue& value, double score) {
+    const AlertRule& rule = entry.rule;
+    const bool bad = rule.below ? score < rule.raise : score > rule.raise;
+    const bool good = rule.below ? score >= rule.clear : score <= rule.clear;
+    auto found = entry.devices.find(std::string(value.device));
+    if (found == entry.devices.end()) {
+        if (!bad || !is_of_rule(entry, value.device)) {
+            return true;
+        }
+        if (states_ == states_max) {
+            return false;
+        }
+        found = entry.devices.emplace(value.device, State{}).first;
+        ++states_;
+    }
+    State& state = found->second;
+    state.heard_ms = value.elapsed_ms;
+    state.streak = (state.raised ? good : bad) ? state.streak + 1 : 0;
+    if (state.streak >= rule.samples) {
+        state.raised = !state.raised;
+        state.streak = 0;
+        state.value = value.value;
+        state.score = score;
+        entry.since_ms = state.raised && entry.members == 0 ? value.elapsed_ms : entry.since_ms;
+        entry.members += state.raised ? 1 : -1;
+    }
+    if (!state.raised && state.streak == 0) {
+        entry.devices.erase(found);
+        --states_;
+    }
+    return true;
+}
+
+bool TelemetryRules::is_in_breach(std::string_view rule, std::string_view device) const {
+    const auto found = rules_.find(rule);
+    if (found == rules_.end()) {
+        return false;
+    }
+    const auto state = found->second.devices.find(std::string(device));
+    return state != found->second.devices.end() && state->second.raised;
 }
 
 void TelemetryRules::judge(const RuleMoment& moment, std::vector<Incident>& changed) {
@@ -169,8 +274,7 @@ void TelemetryRules::open(Entry& entry, const RuleMoment& moment, std::vector<In
     incident.opened = moment.time;
     incident.threshold_crossed = entry.crossed;
     incident.id = incident_id(rule.name, rule.region, moment.time);
-    incident.title =
-        fmt::format("{} {} {} in {}", rule.telemetry, rule.below ? "under" : "over", rule.raise, place_of(rule.region));
+    incident.title = fmt::format("{} in {}", subject_of(rule), place_of(rule.region));
     for (const auto& [attribute, value] : {std::pair<const char*, const std::string&>{"region", rule.region},
                                            {"model", rule.model},
                                            {"firmware", rule.firmware},
@@ -189,25 +293,32 @@ void TelemetryRules::open(Entry& entry, const RuleMoment& moment, std::vector<In
 void TelemetryRules::refresh(Entry& entry, const RuleMoment& moment) const {
     Incident& incident = *entry.incident;
     Cohorts::Claim members;
-    const std::string* example = nullptr;
+    // The least ids: the same members always give the same words.
+    std::map<std::string_view, const State*> listed;
     for (const auto& [device, state] : entry.devices) {
-        const auto cell = state.raised ? cohorts_.cell_of_device(device) : std::nullopt;
-        if (cell) {
+        if (!state.raised) {
+            continue;
+        }
+        if (const auto cell = cohorts_.cell_of_device(device)) {
             ++members.members;
             ++members.by_cell[*cell];
         }
-        // The least id: the same members always give the same words.
-        example = state.raised && (example == nullptr || device < *example) ? &device : example;
+        listed.emplace(device, &state);
+        if (listed.size() > Incident::devices_listed_max) {
+            listed.erase(std::prev(listed.end()));
+        }
+    }
+    incident.devices.clear();
+    for (const auto& [device, state] : listed) {
+        incident.devices.push_back({std::string(device), evidence_of(entry.rule, state->value, state->score)});
     }
     const auto scope = scope_of(cohorts_, incident.scope);
     const std::int64_t population = scope ? cohorts_.population(*scope) : 0;
     set_figures(incident, moment.time, entry.members, std::max(population, entry.members));
     incident.shared = shared_by(cohorts_, members);
-    incident.summary = entry.members == 1 && example != nullptr
-                           ? fmt::format("{}: {} is {} {}", *example, entry.rule.telemetry,
-                                         entry.rule.below ? "under" : "over", entry.rule.raise)
-                           : fmt::format("{} devices report {} {} {}", entry.members, entry.rule.telemetry,
-                                         entry.rule.below ? "under" : "over", entry.rule.raise);
+    incident.summary = entry.members == 1 && !incident.devices.empty()
+                           ? fmt::format("{}: {}", incident.devices[0].device, incident.devices[0].text)
+                           : fmt::format("{} devices: {}", entry.members, subject_of(entry.rule));
     forecast(incident, moment.time, 0.5);
 }
 

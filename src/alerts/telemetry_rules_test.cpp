@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "alerts/region_rules.h"
+#include "base/random.h"
 
 namespace muster {
 namespace {
@@ -26,7 +27,7 @@ struct TelemetryRulesTest : testing::Test {
     /// One sample of each device, a second apart.
     void report(const std::vector<double>& values, const std::string& stem = "d-") {
         for (std::size_t i = 0; i < values.size(); ++i) {
-            EXPECT_TRUE(rules.on_value(stem + std::to_string(i), "battery", values[i]));
+            EXPECT_TRUE(rules.on_value(stem + std::to_string(i), "battery", values[i], now));
         }
         now += Seconds(1);
         (void)rules.on_report({0, "", now, {}}, changed);
@@ -155,6 +156,159 @@ TEST_F(TelemetryRulesTest, an_adopted_incident_waits_for_its_devices) {
     EXPECT_EQ(restarted.open_incidents().size(), 1U);
     pass_on(20);
     EXPECT_TRUE(restarted.open_incidents().empty()) << "none of them came back in five minutes";
+}
+
+/// Rules that judge by what was before: forty devices of one model that report a temperature each minute.
+struct PastRulesTest : testing::Test {
+    void SetUp() override {
+        for (int i = 0; i < devices; ++i) {
+            StatusDocument document;
+            document.id = name_of_device(i);
+            document.state = PresenceState::online;
+            document.attributes.region = "in";
+            document.attributes.model = "m-1";
+            document.offset = i + 1;
+            EXPECT_TRUE(rules.on_status(document));
+        }
+    }
+    static std::string name_of_device(int i) { return "d-" + std::to_string(i); }
+    void put(std::string_view json) {
+        const auto rule = parse_alert_rule(json);
+        ASSERT_TRUE(rule) << rule.error().message();
+        ASSERT_TRUE(rules.put(*rule, changed));
+    }
+    void pass(int minutes, double of_first_more = 0) {
+        for (int minute = 0; minute < minutes; ++minute) {
+            for (int i = 0; i < devices; ++i) {
+                const double usual = 20 + i * 0.1 + 0.5 * random.normal();
+                EXPECT_TRUE(
+                    rules.on_value(name_of_device(i), "temperature", usual + (i == 0 ? of_first_more : 0), now));
+            }
+            for (int second = 0; second < 60; ++second) {
+                now += Seconds(1);
+                (void)rules.on_report({0, "", now, {}}, changed);
+            }
+        }
+    }
+
+    static constexpr int devices = 40;
+    RegionRules rules;
+    std::vector<Incident> changed;
+    Timestamp now = from_epoch_ms(1'700'000'000'000);
+    Random random{11};
+};
+
+TEST_F(PastRulesTest, an_anomaly_is_one_incident_that_lists_its_device_and_what_was_seen) {
+    put(R"({"name":"odd","metric":"anomaly","telemetry":"temperature"})");
+    pass(100);
+    EXPECT_TRUE(rules.open_incidents().empty());
+    pass(2, 30);
+    EXPECT_TRUE(rules.open_incidents().empty()) << "two samples are not three in a row";
+    pass(2, 30);
+    ASSERT_EQ(rules.open_incidents().size(), 1U);
+    const Incident incident = rules.open_incidents()[0];
+    EXPECT_EQ(incident.members, 1);
+    ASSERT_EQ(incident.devices.size(), 1U);
+    EXPECT_EQ(incident.devices[0].device, "d-0");
+    EXPECT_NE(incident.devices[0].text.find("deviations from its usual"), std::string::npos)
+        << incident.devices[0].text;
+    const auto read = parse_incident(to_json(incident));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->devices, incident.devices);
+    pass(4);
+    EXPECT_TRUE(rules.open_incidents().empty());
+}
+
+TEST_F(PastRulesTest, a_device_apart_from_its_model_is_found_whatever_it_is_used_to) {
+    pass(0);
+    put(R"({"name":"apart","metric":"cohort_anomaly","telemetry":"temperature","samples":3})");
+    pass(200, 30);
+    ASSERT_EQ(rules.open_incidents().size(), 1U);
+    EXPECT_EQ(rules.open_incidents()[0].devices.front().device, "d-0");
+    EXPECT_EQ(rules.open_incidents()[0].members, 1);
+}
+
+TEST_F(PastRulesTest, too_few_of_a_model_are_nothing_to_compare_with) {
+    put(R"({"name":"apart","metric":"cohort_anomaly","telemetry":"temperature","samples":3,"population_min":60})");
+    pass(100, 30);
+    EXPECT_TRUE(rules.open_incidents().empty());
+}
+
+TEST_F(PastRulesTest, a_value_that_stays_is_stuck_only_while_those_of_others_vary) {
+    put(R"({"name":"frozen","metric":"stuck","telemetry":"temperature","raise":30})");
+    for (int minute = 0; minute < 40; ++minute) {
+        EXPECT_TRUE(rules.on_value("d-0", "temperature", 20.5, now));
+        for (int i = 1; i < devices; ++i) {
+            EXPECT_TRUE(rules.on_value(name_of_device(i), "temperature", 20 + random.normal(), now));
+        }
+        now += Seconds(1);
+        (void)rules.on_report({0, "", now, {}}, changed);
+    }
+    for (int i = 0; i < 12; ++i) {
+        now += Seconds(1);
+        (void)rules.on_report({0, "", now, {}}, changed);
+    }
+    ASSERT_EQ(rules.open_incidents().size(), 1U);
+    EXPECT_EQ(rules.open_incidents()[0].members, 1);
+    rules.remove("frozen", changed);
+    put(R"({"name":"frozen","metric":"stuck","telemetry":"pressure","raise":30})");
+    for (int minute = 0; minute < 100; ++minute) {
+        for (int i = 0; i < devices; ++i) {
+            EXPECT_TRUE(rules.on_value(name_of_device(i), "pressure", 1013, now));
+        }
+        now += Seconds(1);
+        (void)rules.on_report({0, "", now, {}}, changed);
+    }
+    EXPECT_TRUE(rules.open_incidents().empty()) << "all of them stay: that is the weather";
+}
+
+TEST_F(PastRulesTest, a_battery_that_will_soon_be_empty_raises_and_charging_it_clears) {
+    put(R"({"name":"empty-soon","metric":"days_to_empty","telemetry":"battery","raise":2,"for_s":0})");
+    double percent = 60;
+    const auto drain = [&](int minutes, double a_minute) {
+        for (int minute = 0; minute < minutes; ++minute) {
+            percent += a_minute;
+            EXPECT_TRUE(rules.on_value("d-3", "battery", percent, now));
+            now += Seconds(60);
+            (void)rules.on_report({0, "", now, {}}, changed);
+        }
+    };
+    drain(50, -0.04);
+    EXPECT_TRUE(rules.open_incidents().empty()) << "too early to tell";
+    drain(60, -0.04);
+    ASSERT_EQ(rules.open_incidents().size(), 1U);
+    EXPECT_NE(rules.open_incidents()[0].summary.find("empty in"), std::string::npos);
+    drain(30, 0.5);
+    EXPECT_TRUE(rules.open_incidents().empty());
+}
+
+TEST_F(PastRulesTest, nothing_is_kept_of_the_past_when_no_rule_asks_for_it) {
+    put(R"({"name":"odd","metric":"anomaly","telemetry":"temperature"})");
+    put(R"({"name":"apart","metric":"cohort_anomaly","telemetry":"temperature"})");
+    pass(2);
+    EXPECT_EQ(rules.telemetry().scores().states(), static_cast<std::size_t>(devices)) << "one for all rules";
+    EXPECT_EQ(rules.telemetry().cohorts(), 1U);
+    rules.remove("apart", changed);
+    rules.remove("odd", changed);
+    EXPECT_EQ(rules.telemetry().scores().states(), 0U);
+    EXPECT_EQ(rules.telemetry().cohorts(), 0U);
+}
+
+TEST(ValueScores, over_the_bound_silent_devices_make_room_and_others_are_refused) {
+    ValueScores scores(16, 16);
+    const auto take = [&](int device, std::int64_t elapsed_ms) {
+        const std::string id = "d-" + std::to_string(device);
+        return scores.take({id, "temperature", 1.0, Timestamp{}, elapsed_ms}).has_value();
+    };
+    for (int i = 0; i < 16; ++i) {
+        EXPECT_TRUE(take(i, i * 1000));
+    }
+    EXPECT_FALSE(take(100, 20'000)) << "none of them is silent";
+    EXPECT_EQ(scores.refused(), 1U);
+    EXPECT_TRUE(take(5, 700'000)) << "one that is known is always taken";
+    EXPECT_TRUE(take(100, 700'000));
+    EXPECT_GE(scores.evicted(), 1U);
+    EXPECT_LE(scores.states(), 16U);
 }
 
 }  // namespace

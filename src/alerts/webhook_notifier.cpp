@@ -40,7 +40,16 @@ void WebhookNotifier::push(std::string_view event, const Incident& incident) {
                               incident.timeline.empty() ? 0 : to_epoch_ms(incident.timeline.back().time));
     delivery.body =
         fmt::format(R"({{"event":"{}","delivery":"{}","incident":{}}})", event, delivery.id, to_json(incident));
+    delivery.mark = {incident.id, incident.severity, incident.region, !incident.open};
     waiting_.push_back(std::move(delivery));
+}
+
+void WebhookNotifier::restore(const NotificationMark& mark) {
+    told_.insert_or_assign(mark.incident, Told{mark.severity, mark.region});
+}
+
+std::vector<NotificationMark> WebhookNotifier::take_marks() {
+    return std::exchange(marks_, {});
 }
 
 void WebhookNotifier::on_incident(const Incident& incident, bool adopted, Millis now) {
@@ -57,9 +66,7 @@ void WebhookNotifier::on_incident(const Incident& incident, bool adopted, Millis
     }
     if (found == told_.end()) {
         told_.emplace(incident.id, Told{incident.severity, incident.region});
-        if (!adopted) {
-            push("opened", incident);
-        }
+        push("opened", incident);  // of an adopted one: no run before this has delivered it
         return;
     }
     Told& told = found->second;
@@ -99,6 +106,7 @@ void WebhookNotifier::on_answer(const Result<unsigned>& status, Millis now) {
         return;
     }
     ++(delivered ? counts_.delivered : counts_.given_up);
+    marks_.push_back(std::move(waiting_.front().mark));
     waiting_.pop_front();
     attempts_ = 0;
     due_ = now;

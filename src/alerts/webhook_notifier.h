@@ -20,11 +20,14 @@ struct WebhookOptions {
 /// Posts {"event":"opened|escalated|widened|resolved","delivery":…,"incident":{…}} once for each, in order; what is not
 /// answered 2xx is sent again (the same delivery id), but 4xx other than 408 and 429 is an answer. Signed as
 /// `X-Muster-Signature: t=<epoch s>,v1=<hex HMAC-SHA256 of "t.body" under the secret>`, so that a receiver can refuse
-/// what is forged or old.
+/// what is forged or old. What was delivered is marked, and what an earlier run did not deliver is told again from the
+/// incident as it is now: at least once, whatever is killed.
 class WebhookNotifier final : public Notifier {
  public:
     explicit WebhookNotifier(WebhookOptions options) : options_(std::move(options)) {}
 
+    void restore(const NotificationMark& mark) override;
+    [[nodiscard]] std::vector<NotificationMark> take_marks() override;
     void on_incident(const Incident& incident, bool adopted, Millis now) override;
     [[nodiscard]] std::optional<NotificationPost> next(Millis now, Timestamp wall) override;
     void on_answer(const Result<unsigned>& status, Millis now) override;
@@ -35,8 +38,9 @@ class WebhookNotifier final : public Notifier {
     struct Delivery {
         std::string id;
         std::string body;
+        NotificationMark mark;
     };
-    /// What was said last of an open incident.
+    /// What was said last of an open incident, or is about to be.
     struct Told {
         std::string severity;
         std::string region;
@@ -46,7 +50,8 @@ class WebhookNotifier final : public Notifier {
     const WebhookOptions options_;
     std::map<std::string, Told> told_;
     std::deque<Delivery> waiting_;
-    std::size_t attempts_ = 0;  ///< of the first in the queue
+    std::vector<NotificationMark> marks_;  ///< bounded by who takes them once a round
+    std::size_t attempts_ = 0;             ///< of the first in the queue
     Millis due_{0};
     bool under_way_ = false;
     NotifierCounts counts_;

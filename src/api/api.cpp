@@ -23,6 +23,7 @@
 #include "api/policy_book.h"
 #include "api/policy_requests.h"
 #include "api/problem.h"
+#include "api/region_history.h"
 #include "api/request_channel.h"
 #include "api/rule_book.h"
 #include "api/rule_routes.h"
@@ -97,9 +98,11 @@ struct Api::Parts {
           clock(wall),
           incidents(options.incidents_max),
           rates(registry, wall),
-          fleet({status_store, incidents, rates, options.pipeline, wall, options.version}),
-          devices({status_store, history, documents, wall}),
           slow(registry),
+          region_history(history, slow, wall, registry),
+          fleet({status_store, incidents, rates, options.pipeline, wall, options.version,
+                 [this](Timestamp now, const auto& regions) { region_history.keep(now, regions); }}),
+          devices({status_store, history, documents, wall}),
           past(history, slow),
           histories(history, status_store, slow, wall),
           live({options.live_sessions_max, options.version}, fleet, devices, registry, wall) {}
@@ -118,9 +121,10 @@ struct Api::Parts {
     std::unique_ptr<AuditLog> audit;
     IncidentTable incidents;
     FleetRates rates;
+    SlowLane slow;
+    RegionHistory region_history;
     FleetQueries fleet;
     DeviceQueries devices;
-    SlowLane slow;
     PastQueries past;
     HistoryQueries histories;
     LiveStream live;
@@ -225,6 +229,7 @@ Result<void> Api::Parts::start(Bus& bus, const ListenAddress& listen) {
 std::vector<Route> Api::Parts::routes() {
     std::vector<Route> table;
     fleet.add_routes(table);
+    region_history.add_routes(table);
     devices.add_routes(table);
     past.extend_routes(table);
     histories.add_routes(table);

@@ -294,18 +294,36 @@ void add_plans(EvidenceList& list, const ExplanationSources& from) {
     }
 }
 
+/// What an incident of a rule on values saw of the device; nullptr: it is none of those that are listed.
+const Incident::Member* member_of(const Incident& incident, std::string_view device) {
+    const auto found = std::find_if(incident.devices.begin(), incident.devices.end(),
+                                    [&](const Incident::Member& member) { return member.device == device; });
+    return found == incident.devices.end() ? nullptr : &*found;
+}
+
+void add_rule(EvidenceList& list, const Incident& incident, std::string_view text, bool is_member) {
+    list.add("rule", incident.opened, text, [&](JsonWriter& out) {
+        out.member("incident", incident.id)
+            .member("rule", incident.rule)
+            .member("severity", incident.severity)
+            .member("region", incident.region)
+            .member("member", is_member);
+    });
+}
+
 void add_rules(EvidenceList& list, const ExplanationSources& from) {
     for (const Incident& incident : from.incidents) {
-        list.add("rule", incident.opened,
-                 fmt::format("Rule {} has an incident open where it is ({}): {}", incident.rule,
-                             incident.region.empty() ? "the fleet" : incident.region,
-                             incident.title.empty() ? incident.summary : incident.title),
-                 [&](JsonWriter& out) {
-                     out.member("incident", incident.id)
-                         .member("rule", incident.rule)
-                         .member("severity", incident.severity)
-                         .member("region", incident.region);
-                 });
+        const auto* const member = member_of(incident, from.device.document.id);
+        const auto listed = static_cast<std::int64_t>(incident.devices.size());
+        if (member != nullptr) {
+            add_rule(list, incident, fmt::format("Rule {} holds against it: {}.", incident.rule, member->text), true);
+        } else if (incident.devices.empty() || listed < incident.members) {
+            add_rule(list, incident,
+                     fmt::format("Rule {} has an incident open where it is ({}): {}", incident.rule,
+                                 incident.region.empty() ? "the fleet" : incident.region,
+                                 incident.title.empty() ? incident.summary : incident.title),
+                     false);
+        }  // else it is an incident of other devices, all of which are known
     }
 }
 

@@ -106,6 +106,22 @@ TEST_F(Explanation, maintenance_and_rules_are_shown_with_their_names) {
     EXPECT_EQ(text("rule"), "Rule region_offline_share has an incident open where it is (in): in is going dark");
 }
 
+TEST_F(Explanation, a_rule_on_values_is_shown_to_its_members_and_to_who_may_be_one) {
+    Incident incident;
+    incident.id = "odd:1";
+    incident.rule = "odd";
+    incident.members = 2;
+    incident.devices = {{"d", "temperature was 41.2, 9.3 deviations from its usual"}, {"e", "x"}};
+    from.incidents = {incident};
+    EXPECT_EQ(text("rule"), "Rule odd holds against it: temperature was 41.2, 9.3 deviations from its usual.");
+    EXPECT_TRUE(evidence("rule").at("fields").at("member").as_bool());
+    from.incidents[0].devices.erase(from.incidents[0].devices.begin());
+    EXPECT_NE(text("rule").find("has an incident open where it is"), std::string::npos) << "not all are listed";
+    from.incidents[0].members = 1;
+    const auto shown = kinds();
+    EXPECT_EQ(std::count(shown.begin(), shown.end(), "rule"), 0) << "it is another device's";
+}
+
 TEST_F(Explanation, one_who_was_never_seen_is_told_so) {
     from.device = {};
     from.device.document.id = "d";

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/battery_forecast.h"
 #include "api/json_writer.h"
 #include "api/metric_units.h"
 #include "api/problem.h"
@@ -377,6 +378,22 @@ HttpResponse DeviceQueries::get_history(const ApiRequest& request) const {
     return json_response(std::move(out));
 }
 
+HttpResponse DeviceQueries::get_forecast(const ApiRequest& request) const {
+    auto id = device_of(request);
+    if (!id) {
+        return problem(id.error());
+    }
+    QueryReader reader(request.query);
+    std::string metric = reader.text("metric", metric_name_bytes_max);
+    if (const auto valid = reader.finish(); !valid) {
+        return problem(valid.error());
+    }
+    const HistoryQuery query =
+        forecast_query(std::move(*id), metric.empty() ? "battery" : std::move(metric), sources_.clock.now());
+    const auto result = history(query);
+    return result ? json_response(forecast_json(query, *result)) : problem(result.error());
+}
+
 HttpResponse DeviceQueries::get_history_csv(const ApiRequest& request) const {
     const auto query = history_query(request);
     const auto result = query.and_then([this](const HistoryQuery& valid) { return history(valid); });
@@ -484,6 +501,7 @@ void DeviceQueries::add_routes(std::vector<Route>& routes) const {
     add("/api/v1/devices/{id}", &DeviceQueries::get_device);
     add("/api/v1/devices/{id}/history", &DeviceQueries::get_history);
     add("/api/v1/devices/{id}/history.csv", &DeviceQueries::get_history_csv);
+    add("/api/v1/devices/{id}/forecast", &DeviceQueries::get_forecast);
     add("/api/v1/devices/{id}/transitions", &DeviceQueries::get_transitions);
     add("/api/v1/devices/{id}/shadow", &DeviceQueries::get_shadow);
     add("/api/v1/devices/{id}/commands", &DeviceQueries::get_commands);

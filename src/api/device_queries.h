@@ -36,6 +36,7 @@ class DeviceQueries final {
     [[nodiscard]] HttpResponse get_device(const ApiRequest& request) const;
     [[nodiscard]] HttpResponse get_history(const ApiRequest& request) const;
     [[nodiscard]] HttpResponse get_history_csv(const ApiRequest& request) const;
+    [[nodiscard]] HttpResponse get_forecast(const ApiRequest& request) const;
     [[nodiscard]] HttpResponse get_transitions(const ApiRequest& request) const;
     [[nodiscard]] HttpResponse get_shadow(const ApiRequest& request) const;
     [[nodiscard]] HttpResponse get_commands(const ApiRequest& request) const;

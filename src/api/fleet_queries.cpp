@@ -164,9 +164,13 @@ void FleetQueries::sample(Timestamp now) {
         }
     }
     if (now >= regions_due_) {
-        regions_due_ = std::chrono::floor<Seconds>(now) + RecentSeries::regions_step;
+        regions_due_ = std::chrono::floor<std::chrono::minutes>(now) + RecentSeries::regions_step;
         if (const auto regions = sources_.status.regions()) {
             series_.add_regions(now, *regions);
+            // Counts that nobody brings up to date are not kept as if they were of this minute: a gap is a gap.
+            if (sources_.keep_regions && now - pipeline().newest <= stale_after) {
+                sources_.keep_regions(now, *regions);
+            }
         }
     }
 }

@@ -22,6 +22,8 @@ struct FleetSources {
     std::function<PipelineHealth()> pipeline;
     const Clock& clock;
     std::string version;
+    /// Given the regions' counts once a minute, while the pipeline is not stale.
+    std::function<void(Timestamp now, const std::vector<std::pair<std::string, RegionCounts>>&)> keep_regions = {};
 };
 
 /// The fleet, its regions and its incidents as JSON: for REST and, the same bytes, for the live stream. Any thread.

@@ -4,6 +4,7 @@
 
 #include "api/device_queries.h"
 #include "api/json_writer.h"
+#include "api/region_history.h"
 
 namespace muster {
 
@@ -58,6 +59,9 @@ void HistoryExport::write_header(std::string& out) const {
 Result<void> HistoryExport::scan(const ScanQuery& query, std::string& out, bool& stopped) {
     stopped = false;
     const auto scanned = history_.scan(query, [&](const Sample& sample) {
+        if (sample.device.front() == RegionHistory::mark) {
+            return true;  // a region: no device said that
+        }
         write(sample, out);
         if (out.size() < piece_bytes) {
             return true;

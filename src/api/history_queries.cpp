@@ -55,6 +55,29 @@ class CountedExport final : public BodySource {
     std::atomic<std::size_t>& count_;
 };
 
+/// What every question about a group of devices says, and its answer repeats.
+struct GroupQuestion {
+    std::string region;  ///< empty: all
+    std::string metric;
+    TimeSpan span;
+};
+
+GroupQuestion read_group(QueryReader& reader, Timestamp now) {
+    GroupQuestion asked;
+    asked.region = read_region(reader);
+    asked.metric = read_metric(reader);
+    asked.span = read_span(reader, now);
+    return asked;
+}
+
+JsonWriter& write_group(JsonWriter& writer, const GroupQuestion& asked) {
+    return writer.member("region", asked.region)
+        .member("metric", asked.metric)
+        .member("unit", unit_of(asked.metric))
+        .member("from", asked.span.from)
+        .member("to", asked.span.to);
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> HistoryQueries::devices_of(const std::string& region) const {
@@ -80,17 +103,16 @@ Result<std::vector<std::string>> HistoryQueries::devices_of(const std::string& r
 
 HttpResponse HistoryQueries::get_fleet_history(const ApiRequest& request) const {
     QueryReader reader(request.query);
-    const std::string region = read_region(reader);
+    const GroupQuestion asked = read_group(reader, clock_.now());
     FleetQuery query;
-    query.metric = read_metric(reader);
-    const TimeSpan span = read_span(reader, clock_.now());
-    query.from = span.from;
-    query.to = span.to;
+    query.metric = asked.metric;
+    query.from = asked.span.from;
+    query.to = asked.span.to;
     query.points_max = static_cast<std::size_t>(reader.integer("points", 1440, 1, 10'000));
     if (const auto valid = reader.finish(); !valid) {
         return problem(valid.error());
     }
-    const auto devices = devices_of(region);
+    const auto devices = devices_of(asked.region);
     if (!devices) {
         return problem(devices.error());
     }
@@ -101,12 +123,7 @@ HttpResponse HistoryQueries::get_fleet_history(const ApiRequest& request) const 
     }
     std::string out;
     JsonWriter writer(out);
-    writer.begin_object()
-        .member("region", region)
-        .member("metric", query.metric)
-        .member("unit", unit_of(query.metric))
-        .member("from", query.from)
-        .member("to", query.to)
+    write_group(writer.begin_object(), asked)
         .member("step_ms", series->step.count())
         .member("devices", devices->size())
         .member("damaged_chunks", series->damaged_chunks)
@@ -127,20 +144,19 @@ HttpResponse HistoryQueries::get_fleet_history(const ApiRequest& request) const 
 
 HttpResponse HistoryQueries::get_fleet_top(const ApiRequest& request) const {
     QueryReader reader(request.query);
-    const std::string region = read_region(reader);
+    const GroupQuestion asked = read_group(reader, clock_.now());
     TopQuery query;
-    query.metric = read_metric(reader);
-    const TimeSpan span = read_span(reader, clock_.now());
-    query.from = span.from;
-    query.to = span.to;
+    query.metric = asked.metric;
+    query.from = asked.span.from;
+    query.to = asked.span.to;
     query.limit = static_cast<std::size_t>(reader.integer("n", 10, 1, 1000));
     query.order = reader.word("by", &change_order_from, "change, rise or fall").value_or(ChangeOrder::largest);
     if (const auto valid = reader.finish(); !valid) {
         return problem(valid.error());
     }
     std::vector<std::string> members;
-    if (!region.empty()) {
-        auto devices = devices_of(region);
+    if (!asked.region.empty()) {
+        auto devices = devices_of(asked.region);
         if (!devices) {
             return problem(devices.error());
         }
@@ -153,12 +169,7 @@ HttpResponse HistoryQueries::get_fleet_top(const ApiRequest& request) const {
     }
     std::string out;
     JsonWriter writer(out);
-    writer.begin_object()
-        .member("region", region)
-        .member("metric", query.metric)
-        .member("unit", unit_of(query.metric))
-        .member("from", query.from)
-        .member("to", query.to)
+    write_group(writer.begin_object(), asked)
         .member("devices", top->devices)
         .member("damaged_chunks", top->damaged_chunks)
         .key("top")

@@ -167,18 +167,39 @@ TEST_F(HistoryApi, an_export_is_streamed_whole) {
     EXPECT_EQ(client->get("/api/v1/history/export?format=parquet", viewer).status, 400U);
 }
 
-TEST_F(HistoryApi, one_check_runs_at_a_time_and_ends_with_its_reader) {
+TEST_F(HistoryApi, one_check_runs_at_a_time) {
     start();
     history.check_waits = true;
-    {
-        LoopbackClient leaving(api->port());
-        (void)leaving.send_raw(
-            "GET /api/v1/history/check HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer nobody\r\n\r\n");
+    ClientReply second;
+    std::string told;
+    const auto first = ApiClient("127.0.0.1:" + std::to_string(api->port()), viewer)
+                           .get("/api/v1/history/check", {}, [&](std::string_view bytes) -> Result<void> {
+                               told.append(bytes);
+                               if (second.status == 0) {
+                                   second = client->get("/api/v1/history/check", viewer);
+                                   history.check_waits = false;
+                               }
+                               return {};
+                           });
+    ASSERT_TRUE(first) << first.error().message();
+    EXPECT_EQ(second.status, 503U);
+    EXPECT_NE(second.body.find("checked already"), std::string::npos) << second.body;
+    EXPECT_NE(told.find(R"("ok":true)"), std::string::npos) << told;
+    EXPECT_EQ(client->get("/api/v1/history/check", viewer).status, 200U) << "the next may run";
+}
+
+TEST_F(HistoryApi, a_check_ends_with_its_reader) {
+    start();
+    history.check_waits = true;
+    const ApiClient reader("127.0.0.1:" + std::to_string(api->port()), viewer);
+    const auto leave_at_once = [](std::string_view) -> Result<void> { return fail(ErrorCode::closed, "enough"); };
+    ASSERT_EQ(reader.get("/api/v1/history/check", {}, leave_at_once).error().code, ErrorCode::closed);
+    auto next = reader.get("/api/v1/history/check", {}, leave_at_once);
+    for (int i = 0; i < 10'000 && next.error().code == ErrorCode::unavailable; ++i) {
+        next = reader.get("/api/v1/history/check", {}, leave_at_once);
     }
+    EXPECT_EQ(next.error().code, ErrorCode::closed) << "another has begun: " << next.error().message();
     history.check_waits = false;
-    const auto checked = client->get("/api/v1/history/check", viewer);
-    EXPECT_EQ(checked.status, 200U);
-    EXPECT_NE(checked.body.find(R"("ok":true)"), std::string::npos) << checked.body;
 }
 
 TEST_F(HistoryApi, the_commands_client_reads_what_is_streamed_and_says_what_is_refused) {

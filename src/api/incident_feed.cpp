@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 
 namespace muster {
@@ -87,9 +88,7 @@ IncidentFeed::IncidentFeed(IncidentTable& table, std::function<void(const Incide
 Result<std::unique_ptr<IncidentFeed>> IncidentFeed::start(Bus& bus, IncidentTable& table,
                                                           std::function<void(const Incident&)> on_change,
                                                           MetricRegistry& metrics) {
-    TopicSpec alerts;
-    alerts.name = bus_topics::alerts;
-    alerts.cleanup = TopicSpec::Cleanup::compacted;
+    const TopicSpec alerts = standard_topic(bus_topics::alerts);
     if (const auto opened = bus.open_topic(alerts); !opened) {
         return tl::unexpected(opened.error());
     }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 
 namespace muster {
@@ -20,9 +21,7 @@ PolicyBook::PolicyBook(RequestChannel& channel, MetricRegistry& metrics)
       windows_(metrics.gauge("muster_api_maintenance_windows", "Maintenance windows laid down, of at most 256.")) {}
 
 Result<std::unique_ptr<PolicyBook>> PolicyBook::start(Bus& bus, RequestChannel& channel, MetricRegistry& metrics) {
-    TopicSpec topic;
-    topic.name = bus_topics::policy;
-    topic.cleanup = TopicSpec::Cleanup::compacted;
+    const TopicSpec topic = standard_topic(bus_topics::policy);
     if (const auto opened = bus.open_topic(topic); !opened) {
         return tl::unexpected(opened.error());
     }

@@ -4,14 +4,13 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 #include "contract/downlink.h"
 
 namespace muster {
 namespace {
 
-constexpr std::uint64_t reply_retention_bytes = 256ULL << 20U;
-constexpr Seconds reply_retention = std::chrono::hours(1);
 constexpr std::string_view late_text = "no answer in time; the change may still happen";
 
 }  // namespace
@@ -46,21 +45,10 @@ RequestChannel::~RequestChannel() {
 }
 
 Result<void> RequestChannel::open(Bus& bus) {
-    TopicSpec request_topic;
-    request_topic.name = bus_topics::requests;
-    TopicSpec event_topic;
-    event_topic.name = bus_topics::events;
-    TopicSpec reply_topic;
-    reply_topic.name = bus_topics::downlink(options_.name);
-    reply_topic.retention_bytes = reply_retention_bytes;
-    reply_topic.retention = reply_retention;
-    const auto requests = bus.open_topic(request_topic);
-    const auto events = bus.open_topic(event_topic);
-    const auto replies = bus.open_topic(reply_topic);
-    TopicSpec policy_topic;
-    policy_topic.name = bus_topics::policy;
-    policy_topic.cleanup = TopicSpec::Cleanup::compacted;
-    const auto policy = bus.open_topic(policy_topic);
+    const auto requests = bus.open_topic(standard_topic(bus_topics::requests));
+    const auto events = bus.open_topic(standard_topic(bus_topics::events));
+    const auto replies = bus.open_topic(standard_topic(bus_topics::downlink(options_.name)));
+    const auto policy = bus.open_topic(standard_topic(bus_topics::policy));
     for (const auto* topic : {&requests, &events, &replies, &policy}) {
         if (!*topic) {
             return tl::unexpected(topic->error());
@@ -72,7 +60,7 @@ Result<void> RequestChannel::open(Bus& bus) {
     partitions_ = bus.partitions();
     bus_ = &bus;
     ConsumerOptions consumer_options;
-    consumer_options.topics = {reply_topic.name};
+    consumer_options.topics = {bus_topics::downlink(options_.name)};
     consumer_options.start = ConsumerOptions::Start::latest;
     auto consumer = bus.consumer(std::move(consumer_options));
     if (!consumer) {
@@ -221,10 +209,7 @@ Result<void> RequestChannel::send_to_partitions(ProducerRecord record, std::uint
 }
 
 Result<void> RequestChannel::send_to_gateway(ProducerRecord record, std::uint64_t correlation) {
-    TopicSpec spec;
-    spec.name = bus_topics::downlink(std::string(record.key));
-    spec.retention = reply_retention;
-    const auto topic = bus_->open_topic(spec);
+    const auto topic = bus_->open_topic(standard_topic(bus_topics::downlink(std::string(record.key))));
     if (!topic) {
         return tl::unexpected(topic.error());
     }

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/cluster_commands.h"
 #include "app/option_groups.h"
 #include "contract/drain_order.h"
 #include "simulator/scenario.h"
@@ -108,7 +109,11 @@ void add_simulate(CLI::App& app, SimulateOptions& options, SimulateTexts& texts)
         "Examples:\n  muster simulator --devices 20000 --duration 300\n"
         "  muster simulator --outage in/karnataka@60+120:60% --outage ng/lagos@90+30 --truth-file truth.jsonl\n"
         "Shares are written 2% or 0.02, times 90, 90s, 2m or 1h.");
-    command->add_option("--broker", simulator.broker, "Address and port of the MQTT broker")
+    command
+        ->add_option(
+            "--broker", simulator.broker,
+            "Address and port of the MQTT broker; several with commas: devices are spread over them, and go to "
+            "the next when theirs fails")
         ->envname("MUSTER_BROKER")
         ->capture_default_str();
     command->add_option("--devices", scenario.devices, "How many devices")
@@ -174,10 +179,8 @@ void add_history(CLI::App& app, HistoryExportOptions& to_export, HistoryVerifyOp
     add_common(verifying, verify.data_directory, verify.quiet);
 }
 
-void add_gateway(CLI::App& app, GatewayDrainOptions& options) {
-    CLI::App* gateway = app.add_subcommand("gateway", "Look after the gateways of a running Muster");
-    gateway->require_subcommand(1);
-    CLI::App* drain = gateway->add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
+void add_gateway_drain(CLI::App& gateway, GatewayDrainOptions& options) {
+    CLI::App* drain = gateway.add_subcommand("drain", "Send a gateway's clients elsewhere, at a steady pace");
     drain->footer(
         "Examples:\n  muster gateway drain --rate 200 --server-reference mqtt2.example.com:8883\n"
         "  muster gateway drain --undo\n"
@@ -223,6 +226,42 @@ void add_rules(CLI::App& app, RulesTestOptions& options) {
         ->capture_default_str();
 }
 
+void add_cluster(CLI::App& app, ClusterOptions& init, ClusterOptions& check) {
+    CLI::App* cluster = app.add_subcommand("cluster", "Prepare or check the Kafka cluster that Muster runs on");
+    cluster->require_subcommand(1);
+    const auto add_common = [](CLI::App* command, ClusterOptions& options) {
+        add_kafka_connection(*command, options.kafka);
+        command->get_option("--kafka")->required();
+        command
+            ->add_option("--partitions", options.partitions,
+                         "Of every topic, 1 to 1024: processors share them out, so at least as many as there will be. "
+                         "It cannot be changed later. Default: as many as there are, 16 in a new cluster")
+            ->check(CLI::Range(1, 1024));
+        command
+            ->add_option("--replication", options.replication,
+                         "Copies of every record, on as many brokers: 3 lose nothing and go on when a broker fails")
+            ->check(CLI::Range(1, 100))
+            ->capture_default_str();
+        command
+            ->add_option("--events-bytes-max", options.events_bytes_max,
+                         "Disk for muster.events, a copy: what a processor can be replayed from")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str();
+    };
+    CLI::App* making = cluster->add_subcommand("init", "Make Muster's topics; those that are there are left alone");
+    making->footer(
+        "Examples:\n  muster cluster init --kafka 127.0.0.1:9092\n"
+        "  muster cluster init --kafka kafka-1:9092,kafka-2:9092 --partitions 64 --replication 3\n"
+        "Needed once, before the first role starts. A second call changes nothing, and says what is not as asked.\n"
+        "No Kafka at hand? tools/kafka.sh run --data kafka-data starts a broker on this machine.");
+    add_common(making, init);
+    CLI::App* looking =
+        cluster->add_subcommand("check", "Say what is missing or not as Muster makes it; change nothing");
+    looking->footer("Exit code 0: all is as Muster wants it. 1: it is not, or Kafka cannot be reached.");
+    add_common(looking, check);
+    check.check_only = true;
+}
+
 void put_texts(const SimulateTexts& texts, Scenario& scenario) {
     scenario.flappers = *parse_share(texts.flappers);
     scenario.sleepers = *parse_share(texts.sleepers);
@@ -248,7 +287,9 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
         ->envname("MUSTER_CONFIG");
     app.allow_config_extras(CLI::config_extras_mode::error);
     app.require_subcommand(1);
-    app.footer("Start here:  muster serve --simulate 1000\nEach command has its own --help.");
+    app.footer(
+        "Start here:  muster serve --simulate 1000\nEach command has its own --help; gateway, processor, shadow, "
+        "alerts and api run one role each, in a cluster.");
 
     ServeOptions serve;
     SimulateOptions simulate;
@@ -257,11 +298,15 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     HistoryVerifyOptions history_verify;
     GatewayDrainOptions gateway_drain;
     RulesTestOptions rules_test;
+    ClusterOptions cluster_init;
+    ClusterOptions cluster_check;
     add_serve(app, serve);
     add_simulate(app, simulate, texts);
     add_history(app, history_export, history_verify);
     add_rules(app, rules_test);
-    add_gateway(app, gateway_drain);
+    ClusterCommands cluster;
+    add_gateway_drain(*add_cluster_commands(app, cluster), gateway_drain);
+    add_cluster(app, cluster_init, cluster_check);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -271,8 +316,19 @@ ParsedCommandLine parse_command_line(int argc, char** argv) {
     if (app.got_subcommand("serve")) {
         return {serve, 0};
     }
+    const auto role = cluster_command(app, cluster);
+    if (!role) {
+        fmt::print(stderr, "{}\n", role.error().message());
+        return {std::nullopt, 1};
+    }
+    if (*role) {
+        return {std::visit([](const auto& options) { return Command(options); }, **role), 0};
+    }
     if (app.got_subcommand("gateway")) {
         return {gateway_drain, 0};
+    }
+    if (app.got_subcommand("cluster")) {
+        return {app.get_subcommand("cluster")->got_subcommand("init") ? cluster_init : cluster_check, 0};
     }
     if (app.got_subcommand("rules")) {
         return {rules_test, 0};

@@ -6,10 +6,13 @@
 #include <variant>
 #include <vector>
 
+#include "app/cluster_command.h"
+#include "app/cluster_roles.h"
 #include "app/gateway_command.h"
 #include "app/history_command.h"
 #include "app/role_options.h"
 #include "app/rules_command.h"
+#include "bus/standard_topics.h"
 #include "simulator/simulator.h"
 
 namespace muster {
@@ -24,7 +27,7 @@ struct ServeOptions {
     ApiRoleOptions api;
     std::int32_t partitions = 16;
     std::uint32_t commit_interval_ms = 5;
-    std::uint64_t events_bytes_max = 4ULL << 30U;
+    std::uint64_t events_bytes_max = events_bytes_max_default;
     std::string log_level = "info";
     std::uint32_t canaries = 1;  ///< of each kind, 0 = none
 
@@ -42,7 +45,8 @@ struct SimulateOptions {
 
 /// What the command line, the environment and the configuration file ask for, in this order of precedence.
 using Command = std::variant<ServeOptions, SimulateOptions, HistoryExportOptions, HistoryVerifyOptions,
-                             GatewayDrainOptions, RulesTestOptions>;
+                             GatewayDrainOptions, RulesTestOptions, GatewayProcessOptions, ProcessorProcessOptions,
+                             ShadowProcessOptions, AlertsProcessOptions, ApiProcessOptions, ClusterOptions>;
 
 /// Prints help, the version or a mistake itself; then `exit_code` is set and there is nothing to run.
 struct ParsedCommandLine {

@@ -1,16 +1,14 @@
 #include "app/gateway_command.h"
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "api/api_client.h"
 #include "app/process.h"
+#include "app/running_server.h"
 #include "base/time.h"
 #include "contract/drain_order.h"
 #include "contract/json.h"
@@ -20,42 +18,6 @@ namespace {
 
 constexpr Millis look_again{500};
 constexpr int looks_before_it_must_drain = 20;
-
-Result<boost::json::object> read_json(const std::filesystem::path& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        return fail(ErrorCode::unavailable, "no muster serve is running on this data directory",
-                    path.string() + " cannot be read (name another with --data-dir, or the server with --url)");
-    }
-    return json::parse_object(text.str());
-}
-
-/// What the options leave out is in the data directory.
-Result<ApiClient> client_of(const GatewayDrainOptions& options) {
-    std::string address = options.url;
-    if (constexpr std::string_view scheme = "http://"; address.starts_with(scheme)) {
-        address.erase(0, scheme.size());
-    }
-    std::string token = options.token;
-    const std::filesystem::path directory(options.data_directory);
-    if (address.empty()) {
-        const auto endpoints = read_json(directory / "endpoints.json");
-        const auto read = endpoints ? json::read(*endpoints, "http", address) : tl::unexpected(endpoints.error());
-        if (!read) {
-            return tl::unexpected(read.error());
-        }
-    }
-    if (token.empty()) {
-        const auto tokens = read_json(directory / "tokens.json");
-        const auto read = tokens ? json::read(*tokens, "admin", token) : tl::unexpected(tokens.error());
-        if (!read || token.empty()) {
-            return fail(ErrorCode::unauthorized, "an admin's token is needed", "give it with --token");
-        }
-    }
-    return ApiClient(address, token);
-}
 
 struct Progress {
     std::int64_t sessions = 0;
@@ -136,7 +98,10 @@ Result<void> drain(const ApiClient& client, const GatewayDrainOptions& options) 
 
 int run_gateway_drain(const GatewayDrainOptions& options) {
     release_signals();
-    const auto done = client_of(options).and_then([&](const ApiClient& client) { return drain(client, options); });
+    const auto done =
+        client_of(
+            {.data_directory = options.data_directory, .url = options.url, .token = options.token, .role = "admin"})
+            .and_then([&](const ApiClient& client) { return drain(client, options); });
     if (!done) {
         fmt::print(stderr, "muster gateway drain: {}\n", done.error().message());
         return 1;

@@ -178,7 +178,7 @@ int run_history_export(const HistoryExportOptions& options) {
                                                : "samples",
                            amount(bytes));
     };
-    const auto client = client_of(options.data_directory);
+    const auto client = client_of({.data_directory = options.data_directory});
     auto done = client ? file.open() : tl::unexpected(client.error());
     if (done) {
         done = client->get("/api/v1/history/export", query_of(options), [&](std::string_view piece) {
@@ -202,7 +202,7 @@ int run_history_verify(const HistoryVerifyOptions& options) {
     release_signals();
     Progress progress(options.quiet);
     CheckReader reader(progress);
-    const auto done = client_of(options.data_directory).and_then([&](const ApiClient& client) {
+    const auto done = client_of({.data_directory = options.data_directory}).and_then([&](const ApiClient& client) {
         return client.get("/api/v1/history/check", {}, [&](std::string_view piece) { return reader.take(piece); });
     });
     if (!done) {

@@ -1,5 +1,7 @@
 #include <variant>
 
+#include "app/cluster_command.h"
+#include "app/cluster_roles.h"
 #include "app/command_line.h"
 #include "app/gateway_command.h"
 #include "app/history_command.h"
@@ -18,6 +20,14 @@ struct Run {
     int operator()(const muster::RulesTestOptions& options) const { return muster::run_rules_test(options); }
     int operator()(const muster::HistoryVerifyOptions& options) const { return muster::run_history_verify(options); }
     int operator()(const muster::GatewayDrainOptions& options) const { return muster::run_gateway_drain(options); }
+    int operator()(const muster::GatewayProcessOptions& options) const { return muster::run_gateway_process(options); }
+    int operator()(const muster::ProcessorProcessOptions& options) const {
+        return muster::run_processor_process(options);
+    }
+    int operator()(const muster::ShadowProcessOptions& options) const { return muster::run_shadow_process(options); }
+    int operator()(const muster::AlertsProcessOptions& options) const { return muster::run_alerts_process(options); }
+    int operator()(const muster::ApiProcessOptions& options) const { return muster::run_api_process(options); }
+    int operator()(const muster::ClusterOptions& options) const { return muster::run_cluster(options); }
 };
 
 }  // namespace

@@ -166,15 +166,30 @@ void add_limit_options(CLI::App& command, GatewayRoleOptions& options) {
         ->group("Limits (0: none)");
 }
 
-void add_cluster_options(CLI::App& command, ClusterOptions& options, std::string_view role) {
-    constexpr const char* group = "Cluster";
+void add_kafka_connection(CLI::App& command, KafkaConnectionOptions& options) {
+    constexpr const char* group = "Kafka";
     command
-        .add_option(
-            "--kafka", options.kafka,
-            "Bootstrap servers of Apache Kafka, host:port, several with commas; 'muster cluster init' makes its "
-            "topics")
+        .add_option("--kafka", options.brokers,
+                    "Brokers to ask first, host:port or several with commas; they tell of the others")
         ->envname("MUSTER_KAFKA")
         ->group(group);
+    command
+        .add_option("--kafka-prefix", options.prefix,
+                    "Put before the names of topics and groups: several Musters on one cluster")
+        ->envname("MUSTER_KAFKA_PREFIX")
+        ->group(group);
+    command
+        .add_option(
+            "--kafka-setting", options.settings,
+            "How to connect, by librdkafka's names (repeatable): security.protocol=ssl, ssl.ca.location=ca.pem, "
+            "sasl.username=...; only security.*, ssl.*, sasl.* and socket.*")
+        ->envname("MUSTER_KAFKA_SETTING")
+        ->group(group);
+}
+
+void add_cluster_options(CLI::App& command, RoleProcessOptions& options, std::string_view role) {
+    constexpr const char* group = "Cluster";
+    add_kafka_connection(command, options.kafka);
     command.add_option("--name", options.name, fmt::format("Name of this {}: no two share one", role))
         ->envname("MUSTER_NAME")
         ->capture_default_str()
@@ -193,8 +208,11 @@ void add_cluster_options(CLI::App& command, ClusterOptions& options, std::string
         ->group(group);
 }
 
-void add_redis_option(CLI::App& command, ClusterOptions& options) {
-    command.add_option("--redis", options.redis, "Redis, host:port: status of the devices, kept sessions")
+void add_redis_option(CLI::App& command, RoleProcessOptions& options) {
+    command
+        .add_option(
+            "--redis", options.redis,
+            "Redis, host:port or redis://user:password@host:port/database: status of the devices, kept sessions")
         ->envname("MUSTER_REDIS")
         ->group("Cluster");
 }

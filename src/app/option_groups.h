@@ -21,7 +21,8 @@ void add_history_options(CLI::App& command, HistoryRoleOptions& options);
 void add_listener_options(CLI::App& command, GatewayRoleOptions& options);
 void add_alerting_options(CLI::App& command, AlertsRoleOptions& options);
 void add_limit_options(CLI::App& command, GatewayRoleOptions& options);
-void add_cluster_options(CLI::App& command, ClusterOptions& options, std::string_view role);
-void add_redis_option(CLI::App& command, ClusterOptions& options);
+void add_kafka_connection(CLI::App& command, KafkaConnectionOptions& options);
+void add_cluster_options(CLI::App& command, RoleProcessOptions& options, std::string_view role);
+void add_redis_option(CLI::App& command, RoleProcessOptions& options);
 
 }  // namespace muster

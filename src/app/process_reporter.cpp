@@ -62,6 +62,7 @@ void ProcessReporter::run() {
 }
 
 void ProcessReporter::send() {
+    producer_->flush();  // and hears of what has become durable
     if (producer_->queued_bytes() > 0) {
         return;  // the last one has not left yet
     }

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "app/cluster_command.h"
+
 namespace muster {
 
 // What each role can be told, whether it runs in `muster serve` or as a process of its own. Plain values, as the
@@ -55,8 +57,8 @@ struct ApiRoleOptions {
 };
 
 /// Where the servers are that the roles of a cluster share.
-struct ClusterOptions {
-    std::string kafka;                           ///< bootstrap servers: "10.0.0.1:9092,10.0.0.2:9092"
+struct RoleProcessOptions {
+    KafkaConnectionOptions kafka;
     std::string redis;                           ///< "127.0.0.1:6379"
     std::string name;                            ///< of this process: no two of one role share it
     std::string data_directory;                  ///< of what this process alone keeps

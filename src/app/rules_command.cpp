@@ -90,26 +90,25 @@ Result<Timestamp> beginning_of(const ApiClient& client, Timestamp from, Timestam
         });
 }
 
-/// How every device was at `from`, page by page.
-Result<void> read_beginning(const ApiClient& client, Timestamp from, RuleReplay& replay) {
+/// Every row of GET /devices, page by page; `query` says which.
+Result<void> read_devices(const ApiClient& client, const ApiClient::Query& query,
+                          const std::function<Result<void>(const boost::json::object&)>& take) {
     std::string cursor;
     do {
-        ApiClient::Query query{{"at", fmt::format("{}", to_epoch_ms(from))}, {"limit", "500"}};
+        ApiClient::Query of_page = query;
+        of_page.emplace_back("limit", "500");
         if (!cursor.empty()) {
-            query.emplace_back("cursor", cursor);
+            of_page.emplace_back("cursor", cursor);
         }
-        const auto page = object_of(client, "/api/v1/devices", query);
+        const auto page = object_of(client, "/api/v1/devices", of_page);
         if (!page) {
             return tl::unexpected(page.error());
         }
         const auto* devices = page->if_contains("devices");
         for (const auto& device :
              devices != nullptr && devices->is_array() ? devices->get_array() : boost::json::array()) {
-            auto added = document_of(device.as_object(), "id", "since").and_then([&](StatusDocument document) {
-                return replay.add(std::move(document));
-            });
-            if (!added) {
-                return added;
+            if (auto taken = take(device.as_object()); !taken) {
+                return taken;
             }
         }
         cursor.clear();
@@ -120,26 +119,85 @@ Result<void> read_beginning(const ApiClient& client, Timestamp from, RuleReplay&
     return {};
 }
 
-Result<void> read_changes(const ApiClient& client, Timestamp from, RuleReplay& replay) {
+/// How every device was at `from`.
+Result<void> read_beginning(const ApiClient& client, Timestamp from, RuleReplay& replay) {
+    return read_devices(client, {{"at", fmt::format("{}", to_epoch_ms(from))}}, [&](const boost::json::object& row) {
+        return document_of(row, "id", "since").and_then([&](StatusDocument document) {
+            return replay.add(std::move(document));
+        });
+    });
+}
+
+/// What the devices are now: the history has only their regions.
+Result<void> read_attributes(const ApiClient& client, RuleReplay& replay) {
+    if (!replay.needs_attributes()) {
+        return {};
+    }
+    return read_devices(client, {}, [&](const boost::json::object& row) -> Result<void> {
+        std::string id;
+        DeviceAttributes attributes;
+        Result<void> read = json::read(row, "id", id);
+        for (const auto& [name, out] : {std::pair<std::string_view, std::string*>{"model", &attributes.model},
+                                        {"firmware", &attributes.firmware}}) {
+            read = read ? json::read(row, name, *out) : read;
+        }
+        return read.map([&] { replay.know(id, std::move(attributes)); });
+    });
+}
+
+/// Each line of an export.
+Result<void> read_export(const ApiClient& client, std::string_view kind, Timestamp from,
+                         const std::function<Result<void>(const boost::json::object&)>& take_row) {
     std::string line;
     const auto take = [&](std::string_view bytes) -> Result<void> {
         line.append(bytes);
-        for (auto end = line.find('\n'); end != std::string::npos; end = line.find('\n')) {
-            auto added =
-                json::parse_object(std::string_view(line).substr(0, end))
-                    .and_then([](const boost::json::object& row) { return document_of(row, "device", "time"); })
-                    .and_then([&](StatusDocument document) { return replay.add(std::move(document)); });
-            if (!added) {
-                return added;
+        std::size_t begin = 0;
+        for (auto end = line.find('\n'); end != std::string::npos; end = line.find('\n', begin)) {
+            const auto row = json::parse_object(std::string_view(line).substr(begin, end - begin));
+            auto taken = row ? take_row(*row) : tl::unexpected(row.error());
+            if (!taken) {
+                return taken;
             }
-            line.erase(0, end + 1);
+            begin = end + 1;
         }
+        line.erase(0, begin);
         return line.size() > line_bytes_max ? fail(ErrorCode::too_large, "the server's line is too long")
                                             : Result<void>();
     };
-    return client.get("/api/v1/history/export",
-                      {{"kind", "transitions"}, {"format", "ndjson"}, {"from", fmt::format("{}", to_epoch_ms(from))}},
-                      take);
+    return client.get(
+        "/api/v1/history/export",
+        {{"kind", std::string(kind)}, {"format", "ndjson"}, {"from", fmt::format("{}", to_epoch_ms(from))}}, take);
+}
+
+Result<void> read_changes(const ApiClient& client, Timestamp from, RuleReplay& replay) {
+    return read_export(client, "transitions", from, [&](const boost::json::object& row) {
+        return document_of(row, "device", "time").and_then([&](StatusDocument document) {
+            return replay.add(std::move(document));
+        });
+    });
+}
+
+/// The samples that a rule of the file looks at.
+Result<void> read_values(const ApiClient& client, Timestamp from, RuleReplay& replay) {
+    if (replay.metrics().empty()) {
+        return {};
+    }
+    return read_export(client, "samples", from, [&](const boost::json::object& row) -> Result<void> {
+        std::string device;
+        std::int64_t time = 0;
+        auto read = json::read(row, "device", device).and_then([&] { return json::read(row, "time", time); });
+        const auto* metrics = row.if_contains("metrics");
+        if (!read || metrics == nullptr || !metrics->is_object()) {
+            return read ? fail(ErrorCode::malformed, "the server said something that is no sample") : read;
+        }
+        for (const std::string& metric : replay.metrics()) {
+            const auto* value = metrics->get_object().if_contains(metric);
+            if (read && value != nullptr && value->is_number()) {
+                read = replay.add_value(device, metric, value->to_number<double>(), from_epoch_ms(time));
+            }
+        }
+        return read;
+    });
 }
 
 std::string date_of(Timestamp time) {
@@ -180,7 +238,7 @@ int run_rules_test(const RulesTestOptions& options) {
         }
         const Timestamp asked = to - *length;
         auto replay = RuleReplay::of(*rules);
-        const auto client = client_of(options.data_directory);
+        const auto client = client_of({.data_directory = options.data_directory});
         if (!replay || !client) {
             return tl::unexpected(!replay ? replay.error() : client.error());
         }
@@ -190,6 +248,8 @@ int run_rules_test(const RulesTestOptions& options) {
         }
         return read_beginning(*client, *from, *replay)
             .and_then([&] { return read_changes(*client, *from, *replay); })
+            .and_then([&] { return read_attributes(*client, *replay); })
+            .and_then([&] { return read_values(*client, *from, *replay); })
             .map([&] {
                 if (*from == asked) {
                     return print(*rules, replay->run(asked, to), "in " + options.since);

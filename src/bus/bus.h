@@ -37,9 +37,9 @@ struct ProducerRecord {
     std::string_view key;
     std::string_view value;
     std::span<const RecordHeader> headers;  ///< at most record_headers_max
-    Timestamp time{};
-    Partition partition = any_partition;  ///< any_partition: partition_of(key)
-    bool tombstone = false;               ///< compacted topics: forget the key; `value` must be empty
+    Timestamp time{};                       ///< the epoch (0): Kafka puts its own
+    Partition partition = any_partition;    ///< any_partition: partition_of(key)
+    bool tombstone = false;                 ///< compacted topics: forget the key; `value` must be empty
 };
 
 /// A record as it is read; all views are valid only during the callback that hands it out.
@@ -121,11 +121,14 @@ class RebalanceListener {
 
 struct ConsumerOptions {
     enum class Start : std::uint8_t { earliest, latest };
-    std::string group;                ///< empty: reads every partition, commits nothing
+    /// Empty: reads every partition, commits nothing. All members of a group name the same topics, and get the same
+    /// partition numbers of all of them.
+    std::string group;
     std::vector<std::string> topics;  ///< must be open
     Start start = Start::earliest;    ///< where there is no committed offset
     RebalanceListener* listener = nullptr;
     std::size_t poll_records_max = 10'000;
+    std::vector<Partition> partitions{};  ///< without a group: only these of each topic; empty: all
 };
 
 /// Reads records. Owned and used by one thread, apart from wake(). Only durable records are handed out, in offset order
@@ -134,12 +137,13 @@ class Consumer {
  public:
     virtual ~Consumer() = default;
 
-    /// Waits at most `timeout` for records and hands out at most poll_records_max. Returns how many; 0 on timeout or
-    /// wake(). An offset that retention has removed is skipped to the oldest one there is (counted in a metric). io,
-    /// corrupt: what the store said; the position is unchanged.
+    /// Waits at most `timeout` for records and hands out at most poll_records_max. Returns how many; 0 on timeout, on
+    /// wake(), and when caught_up() has just become true. An offset that retention has removed is skipped to the oldest
+    /// one there is (counted in a metric). io, corrupt: what the store said; the position is unchanged.
     [[nodiscard]] virtual Result<std::size_t> poll(Millis timeout,
                                                    FunctionRef<void(const ConsumerRecord&)> on_record) = 0;
-    /// Durably commits "the group has handled everything before `next`". Never goes back on restart.
+    /// Durably commits "the group has handled everything before `next`". Never goes back on restart. conflict: the
+    /// partition is not this consumer's (any more: poll() is about to tell), and asking again does not help.
     [[nodiscard]] virtual Result<void> commit(std::string_view topic, Partition partition, Offset next) = 0;
     /// Moves the position of an assigned partition.
     virtual void seek(std::string_view topic, Partition partition, Offset offset) = 0;
@@ -157,9 +161,10 @@ class Bus {
     virtual ~Bus() = default;
 
     /// Creates the topic if it is not there (same number of partitions for all); asking twice gives the same id.
+    /// conflict: it is there and cannot be used as it is.
     [[nodiscard]] virtual Result<TopicId> open_topic(const TopicSpec& spec) = 0;
     [[nodiscard]] virtual std::unique_ptr<Producer> producer(ProducerOptions options) = 0;
-    /// not_found: a topic that is not open.
+    /// not_found: a topic that is not open. invalid_argument: a partition that there is not, or partitions and a group.
     [[nodiscard]] virtual Result<std::unique_ptr<Consumer>> consumer(ConsumerOptions options) = 0;
     [[nodiscard]] virtual Partition partitions() const = 0;
 };

@@ -206,6 +206,33 @@ TEST_P(BusConformance, two_consumers_without_a_group_both_get_everything) {
     EXPECT_EQ(collect(*two, 100).size(), 100U);
 }
 
+TEST_P(BusConformance, a_consumer_without_a_group_may_name_its_partitions) {
+    const TopicId topic = open("chosen-partitions");
+    const auto sender = producer();
+    for (Partition partition = 0; partition < bus().partitions(); ++partition) {
+        send(*sender, topic, record("k", "v", partition));
+    }
+    drain(*sender);
+    const auto reader = [&](std::vector<Partition> partitions, const std::string& group = {}) {
+        ConsumerOptions options;
+        options.group = group;
+        options.topics = {"chosen-partitions"};
+        options.partitions = std::move(partitions);
+        return bus().consumer(std::move(options));
+    };
+    const auto two = reader({1, 3});
+    ASSERT_TRUE(two);
+    std::set<Partition> seen;
+    for (const KeptRecord& one : collect_all(**two)) {
+        seen.insert(one.partition);
+    }
+    EXPECT_EQ(seen, (std::set<Partition>{1, 3}));
+    EXPECT_EQ((*two)->lag(), 0U);
+    EXPECT_FALSE(reader({bus().partitions()}));
+    EXPECT_FALSE(reader({-1}));
+    EXPECT_FALSE(reader({1}, "group-chosen-partitions"));
+}
+
 TEST_P(BusConformance, latest_begins_with_what_comes_after_the_first_poll) {
     const TopicId topic = open("latest");
     const auto sender = producer();

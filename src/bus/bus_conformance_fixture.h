@@ -156,10 +156,11 @@ class BusConformance : public ::testing::TestWithParam<BusFactory> {
     /// Polls the members in turn until their listeners have as many partitions as told.
     static void settle(const std::vector<std::pair<Consumer*, const RecordingListener*>>& members,
                        const std::vector<std::size_t>& partitions) {
-        for (int round = 0; round < 200; ++round) {
+        constexpr Millis turn{5};
+        for (Millis waited{0}; waited < long_wait; waited += turn) {
             bool settled = true;
             for (std::size_t i = 0; i < members.size(); ++i) {
-                (void)members[i].first->poll(Millis(5), [](const ConsumerRecord&) {});
+                (void)members[i].first->poll(turn, [](const ConsumerRecord&) {});
                 settled = settled && members[i].second->assigned.size() == partitions[i];
             }
             if (settled) {

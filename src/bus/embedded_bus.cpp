@@ -8,19 +8,12 @@
 #include "bus/embedded_log.h"
 #include "bus/embedded_producer.h"
 #include "bus/embedded_topic.h"
+#include "bus/record_check.h"
 
 namespace muster {
 namespace {
 
-constexpr Partition partitions_max = 1024;
-constexpr Millis commit_interval_max{10};          // G2
-constexpr std::size_t topic_name_bytes_max = 249;  // Kafka's
-
-bool is_valid_topic_name(std::string_view name) {
-    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    return !name.empty() && name.size() <= topic_name_bytes_max &&
-           name.find_first_not_of(allowed) == std::string_view::npos;
-}
+constexpr Millis commit_interval_max{10};  // G2
 
 }  // namespace
 
@@ -30,7 +23,7 @@ EmbeddedBus::EmbeddedBus(EmbeddedBusOptions options, MetricRegistry& metrics)
 EmbeddedBus::~EmbeddedBus() = default;
 
 Result<std::unique_ptr<EmbeddedBus>> EmbeddedBus::open(EmbeddedBusOptions options, MetricRegistry& metrics) {
-    if (options.partitions < 1 || options.partitions > partitions_max) {
+    if (options.partitions < 1 || options.partitions > bus_partitions_max) {
         return fail(ErrorCode::invalid_argument, "the number of partitions must be 1 to 1024",
                     std::to_string(options.partitions));
     }
@@ -49,8 +42,8 @@ Result<std::unique_ptr<EmbeddedBus>> EmbeddedBus::open(EmbeddedBusOptions option
 }
 
 Result<TopicId> EmbeddedBus::open_topic(const TopicSpec& spec) {
-    if (!is_valid_topic_name(spec.name)) {
-        return fail(ErrorCode::invalid_argument, "a topic name is 1 to 249 of [A-Za-z0-9._-]", spec.name);
+    if (auto checked = check_topic_name(spec.name); !checked) {
+        return tl::unexpected(checked.error());
     }
     const std::lock_guard lock(mutex_);
     if (const EmbeddedTopic* open = find_topic(spec.name); open != nullptr) {
@@ -78,6 +71,9 @@ std::unique_ptr<Producer> EmbeddedBus::producer(ProducerOptions options) {
 }
 
 Result<std::unique_ptr<Consumer>> EmbeddedBus::consumer(ConsumerOptions options) {
+    if (auto checked = check_partitions(options, options_.partitions); !checked) {
+        return tl::unexpected(checked.error());
+    }
     std::vector<EmbeddedTopic*> topics;
     std::shared_ptr<ConsumerGroup> group_of_options;
     {

@@ -20,8 +20,6 @@ class EmbeddedCommitter;
 class EmbeddedLog;
 class EmbeddedTopic;
 
-inline constexpr std::size_t bus_topics_max = 1024;
-
 struct EmbeddedBusOptions {
     std::string directory;                    ///< created when missing; one process at a time
     Partition partitions = 16;                ///< of every topic, 1 to 1024; cannot change once the directory has data

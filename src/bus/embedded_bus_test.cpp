@@ -6,14 +6,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/random.h"
 #include "bus/bus_conformance.h"
+#include "storage/embedded_full_disk.h"
 #include "storage/scratch_directory.h"
 
 namespace muster {
@@ -233,42 +232,6 @@ TEST_F(EmbeddedBusFixture, a_damaged_directory_is_an_error_that_names_it) {
     EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
     EXPECT_NE(opened.error().message().find(directory_.path()), std::string::npos);
 }
-
-/// The real file system, on which nothing can be appended to a write-ahead log while `full` is set.
-class FullDisk final : public rocksdb::FileSystemWrapper {
- public:
-    FullDisk() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-
-    [[nodiscard]] const char* Name() const override { return "FullDisk"; }
-    rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
-                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                      rocksdb::IODebugContext* debug) override {
-        auto status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
-        if (status.ok() && name.ends_with(".log")) {
-            *file = std::make_unique<File>(std::move(*file), full);
-        }
-        return status;
-    }
-
-    std::atomic<bool> full{false};
-
- private:
-    class File final : public rocksdb::FSWritableFileOwnerWrapper {
-     public:
-        File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>& full)
-            : FSWritableFileOwnerWrapper(std::move(file)), full_(full) {}
-
-        using FSWritableFileOwnerWrapper::Append;
-        rocksdb::IOStatus Append(const rocksdb::Slice& bytes, const rocksdb::IOOptions& options,
-                                 rocksdb::IODebugContext* debug) override {
-            return full_ ? rocksdb::IOStatus::NoSpace("the disk is full")
-                         : FSWritableFileOwnerWrapper::Append(bytes, options, debug);
-        }
-
-     private:
-        const std::atomic<bool>& full_;
-    };
-};
 
 TEST_F(EmbeddedBusFixture, a_full_disk_fails_deliveries_and_reading_goes_on_until_there_is_room_again) {
     const auto disk = std::make_shared<FullDisk>();

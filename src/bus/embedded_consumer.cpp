@@ -4,6 +4,7 @@
 
 #include "bus/embedded_committer.h"
 #include "bus/embedded_topic.h"
+#include "bus/record_check.h"
 
 namespace muster {
 namespace {
@@ -51,7 +52,9 @@ Result<void> EmbeddedConsumer::follow_group() {
     if (group_ == nullptr) {
         for (std::size_t i = 0; !assigned_all_ && i < topics_.size(); ++i) {
             for (Partition partition = 0; partition < topics_[i]->partitions(); ++partition) {
-                (void)assign({topics_[i], partition});
+                if (reads(options_, partition)) {
+                    (void)assign({topics_[i], partition});
+                }
             }
         }
         assigned_all_ = true;

@@ -2,6 +2,7 @@
 
 #include "bus/delivery_box.h"
 #include "bus/embedded_topic.h"
+#include "bus/record_check.h"
 
 namespace muster {
 
@@ -36,36 +37,15 @@ EmbeddedTopic* EmbeddedProducer::topic(TopicId id) {
     return topics_[id];
 }
 
-Result<void> EmbeddedProducer::check(const ProducerRecord& record, EmbeddedTopic* topic, std::size_t bytes) {
-    if (topic == nullptr) {
-        return fail(ErrorCode::not_found, "no such topic");
-    }
-    if (record.partition < any_partition || record.partition >= topic->partitions()) {
-        return fail(ErrorCode::invalid_argument, "no such partition");
-    }
-    if (record.headers.size() > record_headers_max) {
-        return fail(ErrorCode::invalid_argument, "more than record_headers_max headers");
-    }
-    if (record.tombstone && !record.value.empty()) {
-        return fail(ErrorCode::invalid_argument, "a tombstone has no value");
-    }
-    if (bytes - record_prefix_bytes - record.headers.size() * header_prefix_bytes > record_bytes_max) {
-        return fail(ErrorCode::too_large, "record over record_bytes_max");
-    }
-    for (const RecordHeader& header : record.headers) {
-        if (header.name.size() > UINT16_MAX) {
-            return fail(ErrorCode::too_large, "record header name over 65,535 bytes");
-        }
-    }
-    return {};
-}
-
 Result<void> EmbeddedProducer::send(TopicId topic_id, const ProducerRecord& record, std::uint64_t token) {
     EmbeddedTopic* const target = topic(topic_id);
-    const std::size_t bytes = stored_bytes(record);
-    if (auto checked = check(record, target, bytes); !checked) {
+    if (target == nullptr) {
+        return fail(ErrorCode::not_found, "no such topic");
+    }
+    if (auto checked = check_record(record, target->partitions()); !checked) {
         return checked;
     }
+    const std::size_t bytes = stored_bytes(record);
     const std::size_t queued = box_->queued_bytes();
     // One record may pass an empty queue whatever its bound.
     if ((queued != 0 && queued + bytes > options_.queue_bytes_max) ||

@@ -9,9 +9,6 @@
 
 namespace muster {
 
-/// Reports that a producer has not yet handed out, at most; a record that wants one more is refused with queue_full.
-inline constexpr std::size_t delivery_reports_max = 1U << 20U;
-
 /// Collects records by topic and partition in their stored form and hands them to the commit thread at each flush().
 class EmbeddedProducer final : public Producer {
  public:
@@ -29,7 +26,6 @@ class EmbeddedProducer final : public Producer {
     [[nodiscard]] std::size_t queued_bytes() const override;
 
  private:
-    [[nodiscard]] Result<void> check(const ProducerRecord& record, EmbeddedTopic* topic, std::size_t bytes);
     [[nodiscard]] EmbeddedTopic* topic(TopicId id);
     [[nodiscard]] Submission& open_submission(EmbeddedTopic& topic, Partition partition);
 

@@ -7,12 +7,14 @@
 namespace muster {
 namespace {
 
-constexpr std::array compacted_topics{bus_topics::status,      bus_topics::regions,   bus_topics::alerts,
-                                      bus_topics::rules,       bus_topics::retained,  bus_topics::policy,
-                                      bus_topics::checkpoints, bus_topics::processes, bus_topics::documents};
+constexpr std::array compacted_topics{bus_topics::status,      bus_topics::regions,      bus_topics::alerts,
+                                      bus_topics::rules,       bus_topics::retained,     bus_topics::policy,
+                                      bus_topics::checkpoints, bus_topics::processes,    bus_topics::documents,
+                                      bus_topics::routes,      bus_topics::notifications};
 constexpr std::uint64_t short_bytes_max = 256ULL
                                           << 20U;  ///< requests, downlink, messages: read at once, kept for a replay
 constexpr Seconds short_time = std::chrono::hours(1);
+constexpr Seconds requests_time = std::chrono::hours(24);
 
 }  // namespace
 
@@ -25,9 +27,11 @@ TopicSpec standard_topic(std::string_view name) {
             return spec;
         }
     }
-    if (name != bus_topics::events) {
+    if (name == bus_topics::events) {
+        spec.retention_bytes = events_bytes_max_default;
+    } else {
         spec.retention_bytes = short_bytes_max;
-        spec.retention = short_time;
+        spec.retention = name == bus_topics::requests ? requests_time : short_time;
     }
     return spec;
 }
@@ -37,7 +41,7 @@ std::vector<TopicSpec> standard_topics(std::uint64_t events_bytes_max) {
     for (const std::string_view name :
          {bus_topics::events, bus_topics::requests, bus_topics::status, bus_topics::regions, bus_topics::alerts,
           bus_topics::rules, bus_topics::messages, bus_topics::retained, bus_topics::policy, bus_topics::checkpoints,
-          bus_topics::processes, bus_topics::documents}) {
+          bus_topics::processes, bus_topics::documents, bus_topics::routes, bus_topics::notifications}) {
         specs.push_back(standard_topic(name));
     }
     specs.front().retention_bytes = events_bytes_max;

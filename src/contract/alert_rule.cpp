@@ -13,7 +13,24 @@
 namespace muster {
 namespace {
 
-constexpr std::array<std::string_view, 4> metric_names{"offline_share", "offline_count", "flapping_share", "telemetry"};
+/// Names on the wire, and what a rule that says no more than its metric has.
+struct MetricDefaults {
+    std::string_view name;
+    double raise;
+    double clear_of_raise;  ///< `clear` as a part of `raise`
+    std::uint32_t samples;
+};
+constexpr double usual_clear = 0.8;
+constexpr double low_clear = 1.25;  ///< of what raises when it is low
+constexpr std::array<MetricDefaults, 9> metrics{{{"offline_share", 0.10, usual_clear, 3},
+                                                 {"offline_count", 0.10, usual_clear, 3},
+                                                 {"flapping_share", 0.10, usual_clear, 3},
+                                                 {"telemetry", 0.10, usual_clear, 3},
+                                                 {"anomaly", 8, 0.5, 3},
+                                                 {"cohort_anomaly", 6, 0.6, 5},
+                                                 {"noise", 2.5, 0.6, 3},
+                                                 {"days_to_empty", 3, low_clear, 3},
+                                                 {"stuck", 60, 0.5, 1}}};
 constexpr std::array<std::string_view, 7> day_names{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 constexpr std::array<std::string_view, 3> severities{"critical", "warning", "info"};
 constexpr std::array<std::string_view, 3> origins{"built_in", "file", "api"};
@@ -102,24 +119,29 @@ Result<void> check(const AlertRule& rule) {
     if (!rule.region.empty() && !is_valid_region(rule.region)) {
         return refuse("region must be a path of [a-z0-9_-] segments, such as in/karnataka/ka-04", rule.region);
     }
-    const bool of_telemetry = rule.metric == RuleMetric::telemetry;
-    if (of_telemetry == rule.telemetry.empty()) {
-        return refuse("telemetry must name a value when metric is telemetry, and only then");
+    const bool of_values = is_of_values(rule.metric);
+    if (of_values == rule.telemetry.empty()) {
+        return refuse("telemetry must name a value when metric looks at one, and only then");
     }
     for (const std::string* text : {&rule.telemetry, &rule.model, &rule.firmware, &rule.carrier}) {
         if (text->size() > text_bytes_max) {
             return refuse("a text of a rule has at most 128 bytes");
         }
     }
-    if (rule.below && !of_telemetry) {
-        return refuse("below is for telemetry: shares and counts of devices raise when they are high");
+    const bool by_days = rule.metric == RuleMetric::days_to_empty;
+    if (rule.below != by_days && rule.metric != RuleMetric::telemetry) {
+        return refuse(by_days ? "days_to_empty raises when it is low: below cannot be false"
+                              : "below is for telemetry: all else raises when it is high");
     }
     if (!std::isfinite(rule.raise) || !std::isfinite(rule.clear) ||
         (rule.below ? rule.clear < rule.raise : rule.clear > rule.raise)) {
         return refuse("clear must be on the good side of raise, or equal to it");
     }
-    if (!of_telemetry && (rule.raise < 0 || rule.clear < 0)) {
+    if (rule.metric != RuleMetric::telemetry && (rule.raise < 0 || rule.clear < 0)) {
         return refuse("raise and clear must not be negative");
+    }
+    if (of_values && rule.metric != RuleMetric::telemetry && rule.raise == 0) {
+        return refuse("raise must be over 0");
     }
     if (const bool is_share = rule.metric == RuleMetric::offline_share || rule.metric == RuleMetric::flapping_share;
         is_share && rule.raise >= 1) {
@@ -143,7 +165,7 @@ Result<void> check(const AlertRule& rule) {
 }  // namespace
 
 std::string_view name_of(RuleMetric metric) {
-    return metric_names.at(static_cast<std::size_t>(metric));
+    return metrics.at(static_cast<std::size_t>(metric)).name;
 }
 
 bool RuleSchedule::is_active(Timestamp time) const {
@@ -230,12 +252,27 @@ Result<AlertRule> parse_alert_rule(std::string_view text) {
                                    {"origin", &rule.origin}}) {
         also(json::read(*object, key, *out));
     }
+    const auto* const known =
+        std::find_if(metrics.begin(), metrics.end(), [&](const MetricDefaults& one) { return one.name == metric; });
+    if (result && known == metrics.end()) {
+        return refuse(
+            "metric must be offline_share, offline_count, flapping_share, telemetry, anomaly, cohort_anomaly, noise, "
+            "days_to_empty or stuck",
+            metric);
+    }
+    if (!result) {
+        return tl::unexpected(result.error());
+    }
+    rule.metric = static_cast<RuleMetric>(known - metrics.begin());
+    rule.raise = known->raise;
+    rule.samples = known->samples;
+    rule.below = rule.metric == RuleMetric::days_to_empty;
     also(json::read(*object, "raise", rule.raise));
-    // A threshold to raise alone clears at four fifths of it, as the default does; one for low values a quarter above.
-    rule.clear = rule.raise * 0.8;
     also(read_flag(*object, "below", rule.below));
-    if (rule.below == (rule.raise > 0)) {
-        rule.clear = rule.raise * 1.25;
+    // A threshold to raise alone clears at four fifths of it, as the default does; one for low values a quarter above.
+    rule.clear = rule.raise * known->clear_of_raise;
+    if (rule.metric == RuleMetric::telemetry && rule.below == (rule.raise > 0)) {
+        rule.clear = rule.raise * low_clear;
     }
     also(json::read(*object, "clear", rule.clear));
     also(json::read(*object, "for_s", for_s));
@@ -253,11 +290,6 @@ Result<AlertRule> parse_alert_rule(std::string_view text) {
     if (!result) {
         return tl::unexpected(result.error());
     }
-    const auto* const known = std::find(metric_names.begin(), metric_names.end(), metric);
-    if (known == metric_names.end()) {
-        return refuse("metric must be offline_share, offline_count, flapping_share or telemetry", metric);
-    }
-    rule.metric = static_cast<RuleMetric>(known - metric_names.begin());
     rule.for_s = Seconds(for_s);
     rule.silenced_until = from_epoch_ms(silenced_until);
     if (auto checked = check(rule); !checked) {

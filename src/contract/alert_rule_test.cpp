@@ -84,5 +84,34 @@ TEST(AlertRule, a_silenced_or_disabled_rule_is_not_active) {
     EXPECT_FALSE(rule.is_active(now));
 }
 
+TEST(AlertRule, a_rule_on_the_past_of_values_has_the_defaults_of_its_metric) {
+    const auto anomaly = parse_alert_rule(R"({"name":"odd","metric":"anomaly","telemetry":"temperature"})");
+    ASSERT_TRUE(anomaly) << anomaly.error().message();
+    EXPECT_DOUBLE_EQ(anomaly->raise, 8);
+    EXPECT_DOUBLE_EQ(anomaly->clear, 4);
+    EXPECT_FALSE(anomaly->below);
+    const auto battery =
+        parse_alert_rule(R"({"name":"empty","metric":"days_to_empty","telemetry":"battery","raise":2})");
+    ASSERT_TRUE(battery) << battery.error().message();
+    EXPECT_TRUE(battery->below);
+    EXPECT_DOUBLE_EQ(battery->clear, 2.5);
+    for (const auto& rule : {*anomaly, *battery}) {
+        const auto again = parse_alert_rule(to_json(rule));
+        ASSERT_TRUE(again) << again.error().message();
+        EXPECT_EQ(*again, rule);
+    }
+}
+
+TEST(AlertRule, a_rule_on_the_past_of_values_that_cannot_be_is_refused) {
+    for (const std::string_view json :
+         {R"({"name":"a","metric":"anomaly"})", R"({"name":"a","metric":"anomaly","telemetry":"t","below":true})",
+          R"({"name":"a","metric":"days_to_empty","telemetry":"t","below":false})",
+          R"({"name":"a","metric":"noise","telemetry":"t","raise":0,"clear":0})",
+          R"({"name":"a","metric":"stuck","telemetry":"t","raise":-1})",
+          R"({"name":"a","metric":"sticky","telemetry":"t"})"}) {
+        EXPECT_FALSE(parse_alert_rule(json)) << json;
+    }
+}
+
 }  // namespace
 }  // namespace muster

@@ -22,10 +22,14 @@ inline constexpr std::string_view messages = "muster.messages";  ///< key MQTT t
 inline constexpr std::string_view retained =
     "muster.retained";  ///< key MQTT topic, retained messages, compacted; tombstone = cleared
 
+inline constexpr std::string_view notifications =
+    "muster.notifications";  ///< key "sink/incident id", compacted: what a sink was told last; tombstone = of its end
 inline constexpr std::string_view documents =
     "muster.documents";  ///< key "collection/key", value the document, compacted: what the shadow role has committed
 inline constexpr std::string_view processes =
     "muster.processes";  ///< key "role/name", value ProcessReport JSON, compacted; tombstone = stopped
+inline constexpr std::string_view routes =
+    "muster.routes";  ///< key gateway name, value GatewayRoutes JSON, compacted; tombstone = stopped
 
 [[nodiscard]] inline std::string downlink(std::string_view gateway) {
     return std::string("muster.downlink.").append(gateway);

@@ -137,6 +137,8 @@ std::string to_json(const Incident& incident) {
         {"blast",
          written(incident.blast,
                  [](const auto& item) { return object{{"time", to_epoch_ms(item.time)}, {"members", item.members}}; })},
+        {"devices", written(incident.devices,
+                            [](const auto& item) { return object{{"device", item.device}, {"text", item.text}}; })},
     };
     return boost::json::serialize(written_incident);
 }
@@ -189,10 +191,16 @@ Result<Incident> parse_incident(std::string_view text) {
                            .read("cohort_share", shared.cohort_share);
                        return shared;
                    })
-        .read_list("blast", incident.blast, [](Members& item) {
-            Incident::BlastPoint point;
-            item.read_time("time", point.time).read("members", point.members);
-            return point;
+        .read_list("blast", incident.blast,
+                   [](Members& item) {
+                       Incident::BlastPoint point;
+                       item.read_time("time", point.time).read("members", point.members);
+                       return point;
+                   })
+        .read_list("devices", incident.devices, [](Members& item) {
+            Incident::Member member;
+            item.read("device", member.device).read("text", member.text);
+            return member;
         });
     if (!members.result()) {
         return tl::unexpected(members.result().error());

@@ -53,6 +53,13 @@ struct Incident {
         bool operator==(const BlastPoint&) const = default;
     };
 
+    /// A member, and what was seen of it when it became one.
+    struct Member {
+        std::string device;
+        std::string text;
+        bool operator==(const Member&) const = default;
+    };
+
     std::string id;
     std::string rule;      ///< "region_offline_share", "cause", or the name of an operator's rule
     std::string severity;  ///< "critical", "warning", "info"; info is shown and never notified
@@ -75,6 +82,8 @@ struct Incident {
     std::vector<TimelineEntry> timeline;
     std::vector<SharedAttribute> shared;
     std::vector<BlastPoint> blast;  ///< ascending
+    std::vector<Member> devices;    ///< of a rule on values: its members by id, at most devices_listed_max
+    static constexpr std::size_t devices_listed_max = 20;
 
     bool operator==(const Incident&) const = default;
 };

@@ -89,7 +89,7 @@ void Acceptor::accept_one(net::TcpSocket socket, const net::Address& peer) {
         worker_.count_transport_failure(TransportFailure::proxy_untrusted);
         return;
     }
-    // A load balancer speaks for many.
+    // A load balancer speaks for many: its client's address counts, once it has told it.
     const AddressGate::Verdict verdict = listener_.options().has_proxy_header
                                              ? AddressGate::Verdict::unlimited
                                              : context_.addresses.enter(peer, worker_.reactor().monotonic());

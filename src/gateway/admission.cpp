@@ -6,7 +6,6 @@
 
 #include "contract/identity.h"
 #include "contract/json.h"
-#include "gateway/session.h"
 #include "net/entropy.h"
 
 namespace muster {
@@ -119,8 +118,7 @@ mqtt::Decoded<Admission> admit(const mqtt::Connect& connect, const GatewayOption
     admission.attach = mqtt::AttachOptions::of(connect);
     cut_to_limits(options.limits, admission);
     if (connect.will) {
-        admission.will = mqtt::keep_message(*connect.will, publisher_number(admission.key));
-        admission.will_delay_s = connect.will->properties.number(mqtt::PropertyId::will_delay).value_or(0);
+        admission.will = mqtt::PackedWill(*connect.will);
     }
     return admission;
 }

@@ -5,7 +5,7 @@
 
 #include "gateway/access.h"
 #include "gateway/gateway_options.h"
-#include "mqtt/message.h"
+#include "mqtt/packed_will.h"
 #include "mqtt/packets.h"
 #include "mqtt/server_session.h"
 
@@ -21,11 +21,10 @@ struct Admission {
     bool is_expiry_cut = false;      ///< the client asked for a longer session expiry than it gets
     bool is_keep_alive_cut = false;  ///< the same for keep-alive; 3.1.1 cannot be told and keeps its own
     std::uint16_t keep_alive_s = 0;
-    std::uint32_t will_delay_s = 0;
     std::string assigned_client_id;  ///< v5, for a client without one: it may come back under it
     std::string user;
     mqtt::AttachOptions attach;
-    mqtt::MessagePtr will;
+    mqtt::PackedWill will;
 };
 
 /// What the transport knows of a client; a view.

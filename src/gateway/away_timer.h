@@ -15,10 +15,11 @@ class SessionService;
 /// while one of the two is to come. One thread.
 class AwayTimer final : public net::Timer {
  public:
-    AwayTimer(SessionService& service, Session& session, Cause why)
-        : cause(why), service_(service), session_(session) {}
+    AwayTimer(SessionService& service, Session& session, Cause why, Millis away_since)
+        : cause(why), since(away_since), service_(service), session_(session) {}
 
-    const Cause cause;  ///< why the client is away: the will says so
+    const Cause cause;   ///< why the client is away: the will says so
+    const Millis since;  ///< monotonic; may lie before this process
     Millis will_due = Millis::max();
     Millis session_ends = Millis::max();
 

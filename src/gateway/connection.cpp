@@ -44,10 +44,10 @@ Result<std::size_t> Connection::flush() {
     }
     const std::string_view rest = output_ ? std::string_view(output_->bytes).substr(output_->sent) : std::string_view{};
     Result<std::size_t> written = transport_ ? transport_->write(socket_, rest) : socket_.write(rest);
-    if (!written) {
-        return written.error().code == ErrorCode::would_block ? Result<std::size_t>(0) : written;
+    if (!written && written.error().code == ErrorCode::would_block) {
+        written = 0;
     }
-    if (!output_) {
+    if (!written || !output_) {
         return written;
     }
     output_->sent += *written;
@@ -56,6 +56,9 @@ Result<std::size_t> Connection::flush() {
     } else if (output_->sent > output_->bytes.size() / 2) {
         output_->bytes.erase(0, output_->sent);
         output_->sent = 0;
+    }
+    if (output_) {
+        worker_->outputs().count(*output_);
     }
     return written;
 }
@@ -78,6 +81,7 @@ void Connection::close_socket() {
         transport_->shut_down(socket_);
     }
     socket_.close();
+    give_back_output();
 }
 
 void Connection::give_back_output() {

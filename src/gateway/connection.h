@@ -30,7 +30,8 @@ struct ConnectionRef {
 /// What a connection has not yet written. Lent by its worker's OutputPool while there is anything.
 struct Output {
     std::string bytes;
-    std::size_t sent = 0;  ///< of these the kernel has so many
+    std::size_t sent = 0;     ///< of these the kernel has so many
+    std::size_t counted = 0;  ///< of its memory, in OutputPool::bytes()
 
     [[nodiscard]] std::size_t unsent() const { return bytes.size() - sent; }
 };

@@ -21,8 +21,6 @@ void add(const mqtt::Subscriber& subscriber, const mqtt::Publish& publish, mqtt:
 // of all [MQTT-3.3.4-4]. What comes by a shared one is a copy of its own.
 bool Courier::route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now) {
     const mqtt::Publish& publish = message.view();
-    recipients_.clear();
-    index_.match(publish.topic, recipients_);
     if (recipients_.empty()) {
         return true;
     }
@@ -115,7 +113,7 @@ void Courier::deliver(Session& session, mqtt::OutgoingMessage& message, const mq
         count(session.mqtt.deliver(message, options, now, nowhere_));
         return;
     }
-    if (options.qos == 0 && connection->unsent_bytes() > limits_.output_bytes_max) {
+    if (options.qos == 0 && connection->unsent_bytes() > limits_.session.output_bytes_max) {
         tally_.drop(Drop::slow_reader);
         return;
     }

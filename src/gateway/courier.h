@@ -44,7 +44,13 @@ class Courier final {
     /// How often it will come.
     [[nodiscard]] std::uint8_t receipts_asked() const { return static_cast<std::uint8_t>(std::popcount(asked_)); }
 
-    /// To everyone who subscribed; `from` is the publishing session, 0 when it is not of this gateway. False: a mailbox
+    /// Finds who subscribed to the topic of the message that is routed next; `is_here` settles the shared
+    /// subscriptions.
+    void find(std::string_view topic, SubscriptionIndex::IsHere is_here) {
+        recipients_.clear();
+        index_.match(topic, recipients_, is_here);
+    }
+    /// To everyone who was found; `from` is the publishing session, 0 when it is not of this gateway. False: a mailbox
     /// on the way is full, the publisher should wait.
     bool route(mqtt::OutgoingMessage& message, SessionHandle from, Millis now);
     /// What came through the mailbox.

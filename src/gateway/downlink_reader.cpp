@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/murmur2.h"
 #include "base/thread.h"
 #include "contract/bus_topics.h"
 #include "contract/downlink.h"
 #include "contract/drain_order.h"
 #include "contract/event.h"
+#include "contract/share_assignments.h"
+#include "gateway/share_settlement.h"
 #include "gateway/worker.h"
 #include "mqtt/topic.h"
 
@@ -17,6 +20,11 @@ namespace {
 constexpr Millis poll_wait{500};
 constexpr Millis load_poll_wait{20};
 constexpr Millis retry_wait{500};
+
+/// The same for every gateway that reads the record.
+std::uint64_t number_of(const ConsumerRecord& record) {
+    return std::uint64_t{murmur2(record.key)} << 32U ^ static_cast<std::uint64_t>(record.offset);
+}
 
 }  // namespace
 
@@ -29,17 +37,19 @@ DownlinkReader::~DownlinkReader() {
     stop();
 }
 
-// Retained messages are a state: from the beginning. The rest is for whoever is there now.
+// Retained messages and routes are a state: from the beginning. The rest is for whoever is there now.
 std::optional<Offset> DownlinkReader::on_assigned(std::string_view topic, Partition) {
-    return topic == bus_topics::retained ? std::optional<Offset>(0) : std::nullopt;
+    return topic == bus_topics::retained || topic == bus_topics::routes ? std::optional<Offset>(0) : std::nullopt;
 }
 
 Result<void> DownlinkReader::load(Bus& bus) {
-    auto consumer =
-        bus.consumer({.group = {},
-                      .topics = {downlink_topic_, std::string(bus_topics::messages), std::string(bus_topics::retained)},
-                      .start = ConsumerOptions::Start::latest,
-                      .listener = this});
+    std::vector<std::string> topics{downlink_topic_, std::string(bus_topics::messages),
+                                    std::string(bus_topics::retained)};
+    if (context_.options.relay_messages) {
+        topics.emplace_back(bus_topics::routes);
+    }
+    auto consumer = bus.consumer(
+        {.group = {}, .topics = std::move(topics), .start = ConsumerOptions::Start::latest, .listener = this});
     if (!consumer) {
         return tl::unexpected(consumer.error());
     }
@@ -50,6 +60,7 @@ Result<void> DownlinkReader::load(Bus& bus) {
             return tl::unexpected(got.error());
         }
     } while (!consumer_->caught_up());
+    is_loading_ = false;
     return {};
 }
 
@@ -74,6 +85,7 @@ void DownlinkReader::run() {
     while (!stopping_.load()) {
         const auto got = consumer_->poll(poll_wait, [this](const ConsumerRecord& record) { read(record); });
         courier_.hand_over([this](std::size_t worker) { wake(worker); });
+        context_.routes.forget_silent(clock_.monotonic());
         if (!got) {
             std::uint64_t swallowed = 0;
             if (log.allow(clock_.monotonic(), swallowed)) {
@@ -98,6 +110,10 @@ bool DownlinkReader::is_own(const EventHeader& header) const {
 void DownlinkReader::read(const ConsumerRecord& record) {
     if (record.topic == downlink_topic_) {
         read_downlink(record);
+        return;
+    }
+    if (record.topic == bus_topics::routes) {
+        read_routes(record);
         return;
     }
     const Result<EventHeader> header = decode_event_header(record.header(event_header_name));
@@ -172,12 +188,25 @@ void DownlinkReader::drain(std::string_view text) {
 
 void DownlinkReader::read_message(const ConsumerRecord& record, const EventHeader& header) {
     mqtt::MessagePtr kept = message_of(record, header);
-    if (!kept) {
+    const auto assigned = ShareAssignmentsView::parse(record.header(shares_header_name));
+    if (!kept || !assigned) {
         tally_.drop(Drop::malformed);
         return;
     }
+    ShareReading shares(context_.options.name, header.gateway, *assigned, number_of(record));
+    courier_.find(record.key, [&](const SharedGroup& group) { return shares.is_here(group); });
+    tally_.shares_taken.add(shares.taken());
+    tally_.drop(Drop::offline, shares.missed());
     mqtt::OutgoingMessage message(std::move(kept));
     (void)courier_.route(message, 0, clock_.monotonic());
+}
+
+void DownlinkReader::read_routes(const ConsumerRecord& record) {
+    if (record.tombstone) {
+        context_.routes.forget(record.key);
+    } else if (!context_.routes.read(record.key, record.value, !is_loading_, clock_.monotonic())) {
+        tally_.drop(Drop::malformed);
+    }
 }
 
 void DownlinkReader::read_retained(const ConsumerRecord& record, const EventHeader& header) {

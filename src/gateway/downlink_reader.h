@@ -14,8 +14,8 @@
 namespace muster {
 
 /// One thread that reads what the bus has for a gateway: muster.downlink.{name} (to its devices), muster.messages
-/// (publishes of other gateways, lifecycle events) and muster.retained (from the beginning). Owned by the Gateway. It
-/// waits when a worker's mailbox is full; the bus keeps the rest.
+/// (publishes of other gateways, lifecycle events), muster.retained (from the beginning) and, in a cluster,
+/// muster.routes (likewise). Owned by the Gateway. It waits when a worker's mailbox is full; the bus keeps the rest.
 class DownlinkReader final : private RebalanceListener {
  public:
     explicit DownlinkReader(GatewayContext& context);
@@ -36,6 +36,7 @@ class DownlinkReader final : private RebalanceListener {
     void read_downlink(const ConsumerRecord& record);
     void drain(std::string_view text);
     void read_message(const ConsumerRecord& record, const EventHeader& header);
+    void read_routes(const ConsumerRecord& record);
     void read_retained(const ConsumerRecord& record, const EventHeader& header);
     [[nodiscard]] mqtt::MessagePtr message_of(const ConsumerRecord& record, const EventHeader& header) const;
     [[nodiscard]] bool is_own(const EventHeader& header) const;
@@ -49,6 +50,7 @@ class DownlinkReader final : private RebalanceListener {
     std::unique_ptr<Consumer> consumer_;
     std::atomic<bool> stopping_{false};
     std::thread thread_;
+    bool is_loading_ = true;
 };
 
 }  // namespace muster

@@ -11,6 +11,7 @@
 
 #include "bus/bus.h"
 #include "contract/event.h"
+#include "contract/share_assignments.h"
 
 namespace muster {
 
@@ -28,10 +29,12 @@ class FakeBus final : public Bus {
         std::string value;
         std::string header;
         std::string properties;
+        std::string shares;
         bool tombstone = false;
 
         /// Views point into this.
         [[nodiscard]] EventHeader event() const { return *decode_event_header(header); }
+        [[nodiscard]] bool is_tick() const { return !header.empty() && event().kind == EventKind::tick; }
     };
 
     explicit FakeBus(Partition partitions = 4) : partitions_(partitions) {}
@@ -82,7 +85,7 @@ class FakeBus final : public Bus {
     }
     /// As another gateway or role writes.
     void write(std::string_view topic, std::string_view key, std::string_view value, std::string header,
-               bool tombstone = false, std::string properties = {});
+               bool tombstone = false, std::string properties = {}, std::string shares = {});
 
  private:
     class FakeProducer;
@@ -135,11 +138,14 @@ class FakeBus::FakeProducer final : public Producer {
         stored.time = record.time;
         stored.key = record.key;
         stored.value = record.value;
-        stored.header = record.headers.empty() ? std::string_view{} : record.headers[0].value;
-        stored.properties = record.headers.size() > 1 ? record.headers[1].value : std::string_view{};
+        ConsumerRecord as_read;
+        as_read.headers = record.headers;
+        stored.header = as_read.header(event_header_name);
+        stored.properties = as_read.header(properties_header_name);
+        stored.shares = as_read.header(shares_header_name);
         stored.tombstone = record.tombstone;
         bus_.sent_.push_back(stored);
-        if (stored.event().kind == EventKind::tick && !bus_.holds_back_ticks_) {
+        if (stored.is_tick() && !bus_.holds_back_ticks_) {
             queued_bytes_ -= bytes;
             bus_.append(std::move(stored));
             if (token != 0) {
@@ -232,8 +238,9 @@ class FakeBus::FakeConsumer final : public Consumer {
             }
         }
         for (const Stored& record : ready) {
-            const std::array<RecordHeader, 2> headers{RecordHeader{event_header_name, record.header},
-                                                      RecordHeader{properties_header_name, record.properties}};
+            const std::array<RecordHeader, 3> headers{RecordHeader{event_header_name, record.header},
+                                                      RecordHeader{properties_header_name, record.properties},
+                                                      RecordHeader{shares_header_name, record.shares}};
             on_record({.topic = record.topic,
                        .partition = record.partition,
                        .offset = record.offset,
@@ -311,7 +318,7 @@ inline std::vector<FakeBus::Stored> FakeBus::select(std::string_view topic, bool
     const std::lock_guard lock(mutex_);
     std::vector<Stored> selected;
     for (const Stored& record : sent_) {
-        if (record.topic == topic && (record.event().kind == EventKind::tick) == ticks) {
+        if (record.topic == topic && record.is_tick() == ticks) {
             selected.push_back(record);
         }
     }
@@ -327,7 +334,7 @@ inline std::vector<FakeBus::Stored> FakeBus::ticks() const {
 }
 
 inline void FakeBus::write(std::string_view topic, std::string_view key, std::string_view value, std::string header,
-                           bool tombstone, std::string properties) {
+                           bool tombstone, std::string properties, std::string shares) {
     const std::lock_guard lock(mutex_);
     Stored record;
     record.topic = topic;
@@ -336,6 +343,7 @@ inline void FakeBus::write(std::string_view topic, std::string_view key, std::st
     record.value = value;
     record.header = std::move(header);
     record.properties = std::move(properties);
+    record.shares = std::move(shares);
     record.tombstone = tombstone;
     append(std::move(record));
     changed_.notify_all();

@@ -1,12 +1,16 @@
 #include "gateway/gateway.h"
 
+#include <future>
+
 #include "base/log.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 #include "contract/event.h"
 #include "gateway/downlink_reader.h"
 #include "gateway/gateway_context.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/listener.h"
+#include "gateway/routes_announcer.h"
 #include "gateway/session_loader.h"
 #include "gateway/ticker.h"
 #include "gateway/tls_reloader.h"
@@ -44,16 +48,15 @@ Result<void> check(const GatewayOptions& options) {
 
 Result<UplinkTopics> open_topics(Bus& bus, const std::string& gateway) {
     UplinkTopics topics;
-    using Cleanup = TopicSpec::Cleanup;
-    const std::pair<TopicSpec, TopicId*> specs[] = {
-        {{.name = std::string(bus_topics::events)}, &topics.events},
-        {{.name = std::string(bus_topics::requests), .retention = std::chrono::hours(24)}, &topics.requests},
-        {{.name = std::string(bus_topics::messages), .retention = std::chrono::hours(1)}, &topics.messages},
-        {{.name = std::string(bus_topics::retained), .cleanup = Cleanup::compacted}, &topics.retained},
-        {{.name = bus_topics::downlink(gateway), .retention = std::chrono::hours(1)}, nullptr},
+    const std::pair<std::string, TopicId*> names[] = {
+        {std::string(bus_topics::events), &topics.events},
+        {std::string(bus_topics::requests), &topics.requests},
+        {std::string(bus_topics::messages), &topics.messages},
+        {std::string(bus_topics::retained), &topics.retained},
+        {bus_topics::downlink(gateway), nullptr},
     };
-    for (const auto& [spec, id] : specs) {
-        const Result<TopicId> opened = bus.open_topic(spec);
+    for (const auto& [name, id] : names) {
+        const Result<TopicId> opened = bus.open_topic(standard_topic(name));
         if (!opened) {
             return tl::unexpected(opened.error());
         }
@@ -64,6 +67,16 @@ Result<UplinkTopics> open_topics(Bus& bus, const std::string& gateway) {
     return topics;
 }
 
+/// Does it on the worker's thread, and waits.
+void run_on(Worker& worker, const std::function<void()>& task) {
+    std::promise<void> done;
+    worker.post([&] {
+        task();
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
 }  // namespace
 
 struct Gateway::State {
@@ -71,11 +84,13 @@ struct Gateway::State {
         : options(std::move(given)),
           subscriptions(secret_seed(), options.limits.subscriptions_max),
           retained(secret_seed(), options.limits.retained_topics_max, options.limits.retained_bytes_max),
+          routes(subscriptions, options),
           addresses(options.limits, secret_seed()),
           context{.options = options,
                   .sessions = sessions,
                   .subscriptions = subscriptions,
                   .retained = retained,
+                  .routes = routes,
                   .addresses = addresses} {}
 
     Result<void> prepare(Bus& bus, MetricRegistry& registry);
@@ -87,11 +102,13 @@ struct Gateway::State {
     const GatewayOptions options;
     SubscriptionIndex subscriptions;
     RetainedTable retained;
+    FleetRoutes routes;
     AddressGate addresses;
     GatewayContext context;
     std::vector<std::unique_ptr<Mailbox>> mailboxes;
     std::unique_ptr<DownlinkReader> downlink;
     std::unique_ptr<Ticker> ticker;
+    std::unique_ptr<RoutesAnnouncer> announcer;  ///< in a cluster
     std::vector<std::unique_ptr<Listener>> listeners;
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<TlsReloader> tls_reloader;
@@ -111,6 +128,15 @@ Result<void> Gateway::State::prepare(Bus& bus, MetricRegistry& registry) {
         return tl::unexpected(topics.error());
     }
     context.topics = *topics;
+    if (options.relay_messages) {
+        const Result<TopicId> opened = bus.open_topic(standard_topic(bus_topics::routes));
+        if (!opened) {
+            return tl::unexpected(opened.error());
+        }
+        context.topics.routes = *opened;
+        announcer = std::make_unique<RoutesAnnouncer>(
+            context, bus.producer({.name = options.name + "-routes", .on_deliveries_ready = {}}));
+    }
     for (std::size_t i = 0; i < options.threads; ++i) {
         mailboxes.push_back(
             std::make_unique<Mailbox>(options.limits.mailbox_messages_max, options.limits.mailbox_bytes_max));
@@ -155,6 +181,9 @@ Result<void> Gateway::State::make_workers(Bus& bus, MetricRegistry& registry) {
         metrics->add_worker(i, workers.back()->tally());
     }
     metrics->add_downlink(downlink->tally());
+    if (announcer) {
+        metrics->add_announcer(*announcer);
+    }
     for (const auto& listener : listeners) {
         metrics->add_listener(*listener);
     }
@@ -183,7 +212,12 @@ void Gateway::State::run() {
     for (const auto& worker : workers) {
         worker->start();
     }
-    workers.front()->post([this] { ticker->start(); });
+    workers.front()->post([this] {
+        ticker->start();
+        if (announcer) {
+            announcer->start();
+        }
+    });
     downlink->start();
     tls_reloader->start();
 }
@@ -194,6 +228,10 @@ void Gateway::State::stop() {
     }
     running = false;
     tls_reloader->stop();
+    if (announcer) {
+        run_on(*workers.front(), [this] { announcer->stop(); });
+        std::this_thread::sleep_for(options.routes_farewell);
+    }
     downlink->stop();
     workers.front()->post([this] { ticker->stop(); });
     for (const auto& worker : workers) {

@@ -1,5 +1,8 @@
 #include <gmock/gmock.h>
 
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "gateway/session_codec.h"
 #include "gateway/wire_fixture_test.h"
 
 namespace muster {
@@ -149,6 +152,114 @@ TEST_F(GatewayAway, a_delayed_will_is_published_when_its_session_expires_first) 
     brief->vanish();
     ASSERT_TRUE(tells("dev-2", 3));
     EXPECT_THAT(story_of("dev-2"), ElementsAre("connect", "will", "disconnect connection_lost"));
+}
+
+/// Delayed wills over kill -9: the store keeps them with their session.
+class StoredWills : public GatewayAway {
+ protected:
+    SessionDocument stored(const std::string& id) const {
+        const auto sessions = store.sessions();
+        const auto found = sessions.find(id);
+        auto document = decode_session(found == sessions.end() ? "" : found->second.document, [](const auto&) {});
+        return document ? std::move(*document) : SessionDocument{};
+    }
+    /// As after kill -9: what the gateway did since `sessions` never happened.
+    void restart_from(CountingSessionStore::Sessions sessions) {
+        gateway.reset();
+        store.reset_to(std::move(sessions));
+        start();
+    }
+    void leave_behind(const std::string& id, std::uint32_t expiry_s, std::uint32_t delay_s) {
+        auto client = join(with_will(id, expiry_s, delay_s));
+        client->vanish();
+        ASSERT_TRUE(tells(id, 2));
+        ASSERT_TRUE(wait([&] { return stored(id).will && !stored(id).is_connected; }));
+    }
+};
+
+TEST_F(StoredWills, are_published_once_when_they_are_due_after_a_kill) {
+    start();
+    leave_behind("dev-1", 60, 1);
+    restart_from(store.sessions());
+    ASSERT_TRUE(tells("dev-1", 3));
+    EXPECT_THAT(story_of("dev-1"), ElementsAre("connect", "disconnect connection_lost", "will"));
+    const EventHeader will = events_of("dev-1")[2].event();
+    EXPECT_EQ(will.epoch, 1U);
+    EXPECT_EQ(will.cause, Cause::connection_lost);
+    ASSERT_TRUE(wait([&] { return !stored("dev-1").will; }));
+    EXPECT_EQ(counter("muster_gateway_sessions_kept"), 1);
+    restart_from(store.sessions());
+    auto client = join({.id = "dev-1", .clean = false});
+    EXPECT_THAT(client->heard[0], HasSubstr("present"));
+    EXPECT_THAT(story_of("dev-1"), ElementsAre("connect", "disconnect connection_lost", "will", "connect"));
+}
+
+TEST_F(StoredWills, are_not_published_when_the_client_is_back_after_a_kill) {
+    start();
+    leave_behind("dev-1", 60, 3600);
+    restart_from(store.sessions());
+    auto client = join({.id = "dev-1", .clean = false, .properties = session_expiry(60)});
+    EXPECT_THAT(client->heard[0], HasSubstr("present"));
+    EXPECT_EQ(counter("muster_gateway_wills_cancelled_total"), 1);
+    EXPECT_TRUE(wait([&] { return stored("dev-1").is_connected && !stored("dev-1").will; }));
+}
+
+TEST_F(StoredWills, of_a_client_that_was_there_at_the_kill_are_published_when_it_does_not_come_back) {
+    start();
+    auto client = join(with_will("dev-1", 60, 1));
+    ASSERT_TRUE(wait([&] { return stored("dev-1").is_connected; }));
+    restart_from(store.sessions());
+    ASSERT_TRUE(tells("dev-1", 3));
+    EXPECT_THAT(story_of("dev-1"), ElementsAre("connect", "disconnect server_shutdown", "will"));
+    EXPECT_EQ(events_of("dev-1")[2].event().cause, Cause::gateway_lost);
+}
+
+TEST_F(StoredWills, are_published_when_their_session_expired_while_no_gateway_was_there) {
+    const mqtt::SessionLimits limits;
+    Session session("dev-1", limits, Role::device);
+    session.mqtt.set_session_expiry_s(60);
+    mqtt::Will will;
+    will.topic = "status/dev-1";
+    std::string properties;
+    mqtt::PropertyWriter(properties).number(PropertyId::will_delay, 3600);
+    will.properties = mqtt::Properties(properties);
+    session.will = mqtt::PackedWill(will);
+    CountingSessionStore::Sessions sessions;
+    sessions["dev-1"].key = "dev-1";
+    const Timestamp now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+    encode_session(session, {now - Seconds(61), Millis(0)}, sessions["dev-1"].document);
+    store.reset_to(std::move(sessions));
+    start();
+    ASSERT_TRUE(tells("dev-1", 1));
+    EXPECT_THAT(story_of("dev-1"), ElementsAre("will"));
+    EXPECT_TRUE(wait([&] { return store.sessions().empty(); }));
+}
+
+TEST_F(StoredWills, stay_in_the_store_until_the_bus_has_them) {
+    start();
+    bus.hold_back();
+    auto client = join(with_will("dev-1", 60, 1));
+    client->vanish();
+    ASSERT_TRUE(tells("dev-1", 3)) << "handed to the bus, not yet durable";
+    auto other = join({.id = "dev-2"});
+    EXPECT_TRUE(stored("dev-1").will);
+    bus.release();
+    EXPECT_TRUE(wait([&] { return !stored("dev-1").will; }));
+}
+
+TEST_F(StoredWills, the_documents_of_an_earlier_version_have_none) {
+    start();
+    leave_behind("dev-1", 60, 3600);
+    gateway.reset();
+    auto sessions = store.sessions();
+    std::string& document = sessions.at("dev-1").document;
+    document.resize(document.size() - 4 - stored("dev-1").will.bytes().size() - 4 - 1);
+    document[0] = 1;
+    ByteWriter(document).number(crc32c(document));
+    restart_from(sessions);
+    auto client = join({.id = "dev-1", .clean = false});
+    EXPECT_THAT(client->heard[0], HasSubstr("present"));
+    EXPECT_EQ(counter("muster_gateway_wills_cancelled_total"), 0);
 }
 
 TEST_F(GatewayAway, a_good_bye_discards_the_will_unless_it_asks_for_it) {

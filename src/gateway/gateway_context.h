@@ -8,6 +8,7 @@
 #include "base/murmur2.h"
 #include "contract/identity.h"
 #include "gateway/address_gate.h"
+#include "gateway/fleet_routes.h"
 #include "gateway/gateway_options.h"
 #include "gateway/mailbox.h"
 #include "gateway/retained_table.h"
@@ -27,6 +28,7 @@ struct GatewayContext {
     SessionStore& sessions;
     SubscriptionIndex& subscriptions;
     RetainedTable& retained;
+    FleetRoutes& routes;
     AddressGate& addresses;
     UplinkTopics topics{};
     Incarnation incarnation = 0;

@@ -224,6 +224,10 @@ class TestClient final : public net::IoHandler, private mqtt::ClientListener {
         }
     }
     void stop_reading() { reads_ = false; }
+    void read_again() {
+        reads_ = true;
+        on_io(net::io_readable);
+    }
 
     bool connected = false;
     bool session_present = false;

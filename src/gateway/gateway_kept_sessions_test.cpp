@@ -173,7 +173,7 @@ TEST_F(KeptSessions, damaged_rows_are_counted_and_passed_over) {
     sessions.at("bad-message").messages.front().value.resize(3);
     sessions.at("no-document").document.clear();
     SessionChange later;
-    later.value = "\x02 of the future";
+    later.value = "\x03 of the future";
     ByteWriter(later.value).number(crc32c(later.value));
     sessions.at("later-version").document = later.value;
     restart_from(sessions);
@@ -196,7 +196,7 @@ TEST_F(KeptSessions, those_whose_time_has_passed_and_those_over_the_bound_are_fo
         session.mqtt.set_session_expiry_s(expiry_s);
         const Timestamp away = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()) - ago;
         sessions[name].key = name;
-        encode_session(session, away, sessions[name].document);
+        encode_session(session, {away, Millis(0)}, sessions[name].document);
     };
     keep("a-expired", 60, Seconds(61));
     keep("b-kept", 3600, Seconds(61));

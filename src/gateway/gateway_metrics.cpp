@@ -55,6 +55,8 @@ constexpr Named<Count Tally::*> worker_counters[] = {
     {&Tally::closed_unknown, "muster_gateway_strangers_closed_total", "Connections that ended without a session"},
     {&Tally::handed_over, "muster_gateway_handed_over_total", "Connections passed to the thread of their client id"},
     {&Tally::subscriptions_refused, "muster_gateway_subscriptions_refused_total", "Filters refused in SUBACK"},
+    {&Tally::shares_left, "muster_gateway_shares_left_total",
+     "Messages of shared subscriptions left to a session of another gateway"},
     {&Tally::delivered, "muster_gateway_delivered_total", "Messages sent to or queued for clients"},
     {&Tally::acknowledged, "muster_gateway_acknowledged_total", "QoS 1 and 2 publishes durable and answered"},
     {&Tally::bytes_in, "muster_gateway_received_bytes_total", "Bytes read from clients"},
@@ -77,6 +79,7 @@ constexpr Named<Count Tally::*> worker_levels[] = {
     {&Tally::bus_queue_bytes, "muster_gateway_bus_queue_bytes", "Bytes handed to the bus and not yet durable"},
     {&Tally::session_store_bytes, "muster_gateway_session_store_bytes",
      "Changes of kept sessions that are not yet durable"},
+    {&Tally::output_bytes, "muster_gateway_output_bytes", "Memory of what clients have not yet read"},
     {&Tally::control_records, "muster_gateway_control_records", "Presence records that wait for room on the bus"},
 };
 
@@ -112,6 +115,8 @@ std::string_view name_of(Drop reason) {
             return "retained_full";
         case Drop::malformed:
             return "malformed";
+        case Drop::shares_full:
+            return "shares_full";
     }
     return "unknown";
 }
@@ -133,6 +138,17 @@ GatewayMetrics::GatewayMetrics(MetricRegistry& registry, const GatewayContext& c
           [&context] { return as_double(context.addresses.addresses()); });
     gauge("muster_gateway_addresses_overlooked", "Connections that went unlimited for want of room in that table", {},
           [&context] { return as_double(context.addresses.overlooked()); });
+    gauge("muster_gateway_routes_gateways", "Other gateways whose subscribers are known", {},
+          [&context] { return as_double(context.routes.gateways()); });
+    for (const TopicClass topic_class : {TopicClass::telemetry, TopicClass::status}) {
+        gauge("muster_gateway_routes_wanted", "1 while another gateway has subscribers for what devices publish",
+              {{"class", topic_class == TopicClass::telemetry ? "telemetry" : "status"}},
+              [&context, topic_class] { return context.routes.is_wanted(topic_class) ? 1.0 : 0.0; });
+    }
+    gauge("muster_gateway_routes_groups", "Shared subscriptions of other gateways, each by gateway", {},
+          [&context] { return as_double(context.routes.groups()); });
+    gauge("muster_gateway_routes_overlooked", "Gateways and groups announced by others for which there was no room", {},
+          [&context] { return as_double(context.routes.overlooked()); });
     for (std::size_t i = 0; i < context.mailboxes.size(); ++i) {
         gauge("muster_gateway_mailbox_messages", "Messages handed to a thread by others, not yet taken",
               {{"thread", std::to_string(i)}}, [box = context.mailboxes[i]] { return as_double(box->size()); });
@@ -164,6 +180,23 @@ void GatewayMetrics::add_publishes(const std::string& thread, const Tally& tally
     }
 }
 
+void GatewayMetrics::add_relayed(const std::string& thread, const Tally& tally) {
+    for (const auto& [topic_class, name] : publish_classes) {
+        if (topic_class != TopicClass::request) {
+            counter("muster_gateway_relayed_total", "Publishes put on the bus for subscribers of other gateways",
+                    {{"thread", thread}, {"class", name}}, tally.relayed[static_cast<std::size_t>(topic_class)]);
+        }
+    }
+}
+
+void GatewayMetrics::add_announcer(const RoutesAnnouncer& announcer) {
+    gauge("muster_gateway_routes_announced", "Announcements of this gateway's subscribers to others, since the start",
+          {}, [&announcer] { return static_cast<double>(announcer.announced()); });
+    gauge("muster_gateway_routes_groups_omitted",
+          "Shared subscriptions for which the last announcement had no room: shared by this gateway's sessions alone",
+          {}, [&announcer] { return as_double(announcer.groups_omitted()); });
+}
+
 void GatewayMetrics::add_transport_failures(const std::string& thread, const Tally& tally) {
     for (std::size_t i = 1; i < transport_failures; ++i) {
         counter("muster_gateway_transport_failures_total", "Connections that failed below MQTT",
@@ -179,12 +212,16 @@ void GatewayMetrics::add_listener(const Listener& listener) {
 
 void GatewayMetrics::add_downlink(const Tally& tally) {
     add_drops("downlink", tally);
+    counter("muster_gateway_shares_taken_total",
+            "Messages of shared subscriptions that came from another gateway for a session of this one", {},
+            tally.shares_taken);
 }
 
 void GatewayMetrics::add_worker(std::size_t number, const Tally& tally) {
     const std::string thread = std::to_string(number);
     const Labels only_thread{{"thread", thread}};
     add_publishes(thread, tally);
+    add_relayed(thread, tally);
     add_drops(thread, tally);
     add_transport_failures(thread, tally);
     for (const Cause cause : disconnect_causes) {

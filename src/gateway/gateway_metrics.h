@@ -7,6 +7,7 @@
 
 #include "base/metrics.h"
 #include "gateway/gateway_context.h"
+#include "gateway/routes_announcer.h"
 #include "gateway/tally.h"
 
 namespace muster {
@@ -19,6 +20,7 @@ class GatewayMetrics final {
 
     void add_worker(std::size_t number, const Tally& tally);
     void add_listener(const Listener& listener);
+    void add_announcer(const RoutesAnnouncer& announcer);
     void add_downlink(const Tally& tally);
     /// From now on; until this is destroyed.
     void show();
@@ -28,6 +30,7 @@ class GatewayMetrics final {
     void gauge(const char* name, const char* help, const Labels& labels, std::function<double()> value);
     void add_drops(const std::string& thread, const Tally& tally);
     void add_publishes(const std::string& thread, const Tally& tally);
+    void add_relayed(const std::string& thread, const Tally& tally);
     void add_transport_failures(const std::string& thread, const Tally& tally);
 
     struct Shown {

@@ -62,7 +62,7 @@ TEST_F(GatewayOverload, a_device_is_held_at_its_bound_of_unanswered_publishes) {
 
 TEST_F(GatewayOverload, a_subscriber_that_never_reads_costs_no_more_than_its_bound) {
     GatewayOptions options;
-    options.limits.output_bytes_max = 64 * 1024;
+    options.limits.session.output_bytes_max = 64 * 1024;
     start(options);
     auto sleepy = fleet_operator();
     subscribe(*sleepy, "telemetry/#");
@@ -77,9 +77,82 @@ TEST_F(GatewayOverload, a_subscriber_that_never_reads_costs_no_more_than_its_bou
     EXPECT_FALSE(other->ended);
 }
 
+TEST_F(GatewayOverload, nor_at_qos_1_where_what_it_does_not_read_waits_and_comes_when_it_does) {
+    constexpr std::size_t message_bytes = 60'000;
+    constexpr std::size_t messages = 400;
+    GatewayOptions options;
+    options.threads = 1;
+    options.limits.session.in_flight_max = 1000;
+    options.limits.session.in_flight_bytes_max = 64UL << 20U;  // so that the output is what holds it
+    options.limits.session.queued_bytes_max = 64UL << 20U;
+    options.limits.session.output_bytes_max = 128 * 1024;
+    start(options);
+    auto sleepy = device("sleepy");
+    subscribe(*sleepy, "news/#", 1);
+    sleepy->stop_reading();
+    auto publisher = device("dev-1");
+    const std::string payload(message_bytes, 'x');
+    for (std::size_t i = 0; i < messages; ++i) {
+        publisher->publish("news/a", payload, 1);
+        // What is unsent is at most output_bytes_max and a message; a string that grew may have twice the room.
+        ASSERT_LE(counter("muster_gateway_output_bytes"), 2 * (128 * 1024 + message_bytes + 100));
+    }
+    ASSERT_TRUE(wait([&] { return publisher->acknowledged.size() == messages; }));
+    EXPECT_GT(counter("muster_gateway_output_bytes"), 128 * 1024) << "the socket did take everything";
+    EXPECT_LE(counter("muster_gateway_output_bytes"), 2 * (128 * 1024 + message_bytes + 100));
+    sleepy->read_again();
+    ASSERT_TRUE(wait([&] { return sleepy->received.size() == messages; }));
+    EXPECT_EQ(counter("muster_gateway_drops_total"), 0);
+    EXPECT_FALSE(sleepy->ended);
+    EXPECT_TRUE(wait([&] { return counter("muster_gateway_output_bytes") == 0; }));
+}
+
+TEST_F(GatewayOverload, what_a_subscriber_holds_that_never_acknowledges_is_bounded_in_bytes) {
+    const mqtt::SessionLimits limits;
+    mqtt::ServerSession session(limits);
+    std::string out;
+    session.attach({}, Millis(0), out);
+    const std::string payload(100'000, 'x');
+    mqtt::Publish publish;
+    publish.topic = "news/a";
+    publish.payload = payload;
+    publish.qos = 1;
+    std::size_t held = 0;
+    for (int i = 0; i < 1000; ++i) {
+        mqtt::OutgoingMessage message(publish, Millis(0));
+        const mqtt::Delivery outcome = session.deliver(message, {.qos = 1}, Millis(0), out);
+        held += outcome == mqtt::Delivery::sent || outcome == mqtt::Delivery::queued ? payload.size() : 0;
+        out.clear();  // its socket takes everything
+        session.send_waiting(Millis(0), out);
+    }
+    EXPECT_LE(held, limits.in_flight_bytes_max + limits.queued_bytes_max + payload.size());
+}
+
+TEST_F(GatewayOverload, when_all_outputs_together_are_over_their_bound_those_far_behind_are_closed) {
+    GatewayOptions options;
+    options.threads = 1;
+    options.limits.session.output_bytes_max = 64 * 1024;
+    options.limits.outputs_bytes_max = 200 * 1024;
+    start(options);
+    std::vector<std::unique_ptr<TestClient>> sleepy;
+    for (int i = 0; i < 8; ++i) {
+        sleepy.push_back(fleet_operator());
+        subscribe(*sleepy.back(), "telemetry/#");
+        sleepy.back()->stop_reading();
+    }
+    auto client = device("dev-1");
+    const std::string payload(50'000, 'x');
+    ASSERT_TRUE(wait([&] {
+        client->publish("telemetry/dev-1", payload);
+        return counter("muster_gateway_disconnects_total", "throttled") > 0;
+    }));
+    EXPECT_LE(counter("muster_gateway_output_bytes"), 200 * 1024 + 8 * 2 * (64 * 1024 + payload.size()));
+    EXPECT_FALSE(client->ended);
+}
+
 TEST_F(GatewayOverload, a_client_that_asks_and_never_reads_is_closed) {
     GatewayOptions options;
-    options.limits.output_bytes_max = 4 * 1024;
+    options.limits.session.output_bytes_max = 4 * 1024;
     options.limits.output_bytes_ceiling = 16 * 1024;
     start(options);
     auto client = device("dev-1");

@@ -118,7 +118,7 @@ TEST_F(GatewayRouting, retained_messages_of_the_bus_are_there_at_the_start) {
 
 TEST_F(GatewayRouting, thousands_of_retained_messages_reach_a_reader_although_its_buffer_is_small) {
     GatewayOptions options;
-    options.limits.output_bytes_max = 4096;
+    options.limits.session.output_bytes_max = 4096;
     options.limits.output_bytes_ceiling = 65536;
     (void)bus.open_topic({.name = std::string(bus_topics::retained)});
     for (int i = 0; i < 5000; ++i) {

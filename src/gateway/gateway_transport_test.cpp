@@ -324,7 +324,7 @@ TEST_F(Transports, new_certificates_are_taken_up_without_a_restart_and_bad_ones_
 TEST_F(Transports, handshakes_wait_for_their_turn_while_those_who_are_on_are_served) {
     GatewayOptions options;
     options.threads = 1;
-    options.limits.handshakes_per_second = 100;
+    options.limits.handshakes_per_second = 20;
     options.limits.handshakes_per_turn = 1;
     options.limits.handshakes_waiting_max = 5;
     options.limits.connection.connect_timeout = Millis(60'000);
@@ -335,7 +335,7 @@ TEST_F(Transports, handshakes_wait_for_their_turn_while_those_who_are_on_are_ser
     for (std::size_t i = 0; i < 40; ++i) {
         storm.push_back(begin({.id = "x"}, {.tls = context}));
     }
-    ASSERT_TRUE(wait([&] { return counter("muster_gateway_tls_handshakes_waiting") > 0; }));
+    ASSERT_TRUE(wait([&] { return counter("muster_gateway_tls_handshakes_deferred_total") > 0; }));
     EXPECT_LE(counter("muster_gateway_tls_handshakes_waiting"), 5);
     served->publish("telemetry/served", R"({"a":1})", 1);
     EXPECT_TRUE(wait([&] { return served->acknowledged.size() == 1; }));
@@ -423,6 +423,46 @@ TEST_F(Transports, a_connection_without_its_proxy_header_is_refused_and_counted)
     EXPECT_EQ(failures("proxy_version_1"), 1);
     EXPECT_EQ(failures("proxy_malformed"), 1);
     EXPECT_TRUE(begin({.id = "d"}, {.proxy_header = proxy_header("", '\x20', '\0')}));
+}
+
+TEST_F(Transports, an_address_that_a_load_balancer_tells_is_held_to_its_limits) {
+    GatewayOptions options;
+    options.limits.address_strangers_max = 1;
+    listen("mqtt://127.0.0.1:0?proxy=on&identity=none", options);
+    std::string neighbour = client_203_0_113_7;
+    neighbour[3] = '\x08';
+    const auto dial = [&](const std::string& client) {
+        auto socket = *net::TcpSocket::connect(address());
+        EXPECT_TRUE(wait([&] { return socket.write(proxy_header(client)).has_value(); }));
+        return socket;
+    };
+    const auto is_closed = [](const net::TcpSocket& socket) {
+        std::array<char, 16> answer{};
+        const auto got = socket.read(answer);
+        return !got && got.error().code == ErrorCode::closed;
+    };
+    const auto stranger = dial(client_203_0_113_7);
+    ASSERT_TRUE(wait([&] { return counter("muster_gateway_addresses ") == 1; }));
+    const auto second = dial(client_203_0_113_7);
+    ASSERT_TRUE(wait([&] { return is_closed(second); }));
+    EXPECT_EQ(counter("muster_gateway_address_refusals_total"), 1);
+    const auto other = dial(neighbour);
+    const auto device = begin({.id = "d"}, {.proxy_header = proxy_header(client_203_0_113_7)});
+    EXPECT_TRUE(wait([&] { return device->ended; }));
+    EXPECT_FALSE(is_closed(stranger));
+    EXPECT_FALSE(is_closed(other));
+}
+
+TEST_F(Transports, a_told_address_is_free_again_when_its_client_has_said_who_it_is) {
+    GatewayOptions options;
+    options.limits.address_strangers_max = 1;
+    listen("mqtt://127.0.0.1:0?proxy=on&identity=none", options);
+    std::vector<std::unique_ptr<TestClient>> devices;
+    for (const char* id : {"a", "b", "c"}) {
+        devices.push_back(begin({.id = id}, {.proxy_header = proxy_header(client_203_0_113_7)}));
+        ASSERT_TRUE(wait([&] { return devices.back()->connected; })) << id;
+    }
+    EXPECT_EQ(counter("muster_gateway_address_refusals_total"), 0);
 }
 
 TEST_F(Transports, only_the_load_balancers_may_connect_where_they_are_expected) {

@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace muster {
+namespace {
+
+/// Whether the processor or the shadow role reads it.
+bool is_for_roles(TopicClass topic_class) {
+    return topic_class != TopicClass::ordinary && topic_class != TopicClass::reserved;
+}
+
+}  // namespace
 
 EventHeader PublishPath::header(const Session& session, EventKind kind) const {
     EventHeader header;
@@ -105,19 +113,62 @@ bool PublishPath::retain(Session& session, mqtt::OutgoingMessage& message, std::
     return true;
 }
 
+// Before the record goes to the bus: it tells the other gateways who delivers to the shared subscriptions. What stays
+// at this gateway is for its own members.
+void PublishPath::find_subscribers(std::string_view topic, TopicClass topic_class, bool may_relay) {
+    shares_.clear();
+    if (may_relay && context_.options.relay_messages && topic_class != TopicClass::request) {
+        courier_.find(topic, [this](const SharedGroup& group) { return shares_.is_here(group); });
+        tally_.shares_left.add(shares_.elsewhere());
+        tally_.drop(Drop::shares_full, shares_.missed());
+    } else {
+        courier_.find(topic, [](const SharedGroup& group) { return group.is_here(); });
+    }
+}
+
+// Ordinary messages always go to the other gateways of a cluster: a new subscriber is waiting for them from its SUBACK
+// on. What devices say goes there only when somebody wants it.
+bool PublishPath::is_relayed(const mqtt::Publish& publish, TopicClass topic_class) const {
+    switch (topic_class) {
+        case TopicClass::ordinary:
+        case TopicClass::reserved:
+            return publish.qos > 0 || context_.options.relay_messages;
+        case TopicClass::telemetry:
+        case TopicClass::status:
+            return context_.options.relay_messages &&
+                   (context_.routes.is_wanted(topic_class) || shares_.elsewhere() > 0);
+        case TopicClass::request:
+            return false;
+    }
+    return false;
+}
+
+bool PublishPath::relay(Session& session, mqtt::OutgoingMessage& message, TopicClass topic_class, std::uint64_t token) {
+    UplinkRecord record = record_of(session, message.view(), {TopicClass::ordinary, {}});
+    record.properties = properties_of(message);
+    record.shares = shares_.header();
+    record.token = token;
+    if (!send(session, record)) {
+        return false;
+    }
+    tally_.relayed[static_cast<std::size_t>(topic_class)].add();
+    return true;
+}
+
 bool PublishPath::put_on_bus(Session& session, mqtt::OutgoingMessage& message, const ClassifiedTopic& classified,
                              std::uint64_t token, Outcome& outcome) {
     const mqtt::Publish& publish = message.view();
-    if (publish.qos == 0 && uplink_.pressure() != Uplink::Pressure::none) {
-        return false;
-    }
-    const bool is_relayed =
-        classified.topic_class != TopicClass::ordinary || publish.qos > 0 || context_.options.relay_messages;
-    if (is_relayed) {
+    if (is_for_roles(classified.topic_class)) {
         UplinkRecord record = record_of(session, publish, classified);
         record.properties = properties_of(message);
         record.token = token;
         if (!send(session, record)) {
+            return false;
+        }
+        ++outcome.records;
+    }
+    if (is_relayed(publish, classified.topic_class)) {
+        if (!relay(session, message, classified.topic_class, token)) {
             return false;
         }
         ++outcome.records;
@@ -142,7 +193,9 @@ PublishPath::Outcome PublishPath::publish(Session& session, mqtt::OutgoingMessag
     const std::uint8_t qos = message.view().qos;
     tally_.publishes[qos][static_cast<std::size_t>(classified.topic_class)].add();
     Outcome outcome;
-    if (!put_on_bus(session, message, classified, token, outcome)) {
+    const bool has_room = qos > 0 || uplink_.pressure() == Uplink::Pressure::none;
+    find_subscribers(message.view().topic, classified.topic_class, has_room);
+    if (!has_room || !put_on_bus(session, message, classified, token, outcome)) {
         tally_.drop(Drop::bus_full);
         outcome.refused = qos > 0;
     }
@@ -152,24 +205,30 @@ PublishPath::Outcome PublishPath::publish(Session& session, mqtt::OutgoingMessag
     return outcome;
 }
 
-void PublishPath::publish_will(Session& session, const mqtt::Message& will, Cause cause) {
-    mqtt::OutgoingMessage message(mqtt::published_at(will, reactor_.monotonic()));
+std::uint8_t PublishPath::publish_will(Session& session, const mqtt::PackedWill& will, Cause cause,
+                                       std::uint64_t token) {
+    mqtt::OutgoingMessage message(will.published_at(reactor_.monotonic(), publisher_number(*session.key)));
     const mqtt::Publish& view = message.view();
     const ClassifiedTopic classified = classify_topic(view.topic);
     if (classified.topic_class != TopicClass::status) {
-        (void)publish(session, message, classified, 0);
-        return;
+        return publish(session, message, classified, token).records;
     }
     UplinkRecord record = record_of(session, view, classified);
     record.properties = properties_of(message);
     record.header.kind = EventKind::will;
     record.header.cause = cause;
+    record.token = token;
     send_control(session, record);
+    find_subscribers(view.topic, classified.topic_class, true);
+    if (is_relayed(view, classified.topic_class) && !relay(session, message, classified.topic_class, 0)) {
+        tally_.drop(Drop::bus_full);
+    }
     if (view.retain && !retain(session, message, 0)) {
         tally_.drop(Drop::bus_full);
     }
     courier_.ask_receipts(0);
     (void)courier_.route(message, sessions_.handle_of(session), reactor_.monotonic());
+    return 1;
 }
 
 void PublishPath::record_connect(Session& session, std::uint16_t keep_alive_s, std::string_view detail) {

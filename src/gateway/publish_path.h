@@ -10,6 +10,7 @@
 #include "gateway/gateway_context.h"
 #include "gateway/session.h"
 #include "gateway/session_table.h"
+#include "gateway/share_settlement.h"
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
@@ -33,13 +34,15 @@ class PublishPath final {
           uplink_(uplink),
           courier_(courier),
           reactor_(reactor),
-          tally_(tally) {}
+          tally_(tally),
+          shares_(context.options.name) {}
 
     /// The client may publish to the topic. `token` comes back once for each record when it is durable; 0 for QoS 0.
     Outcome publish(Session& session, const mqtt::Publish& publish, const ClassifiedTopic& classified,
                     std::uint64_t token);
-    /// The session ended without a good-bye, because of `cause`: after a take-over a will makes nobody offline.
-    void publish_will(Session& session, const mqtt::Message& will, Cause cause);
+    /// The session ended without a good-bye, because of `cause`: after a take-over a will makes nobody offline. How
+    /// often `token` comes back; 0: nobody asks.
+    std::uint8_t publish_will(Session& session, const mqtt::PackedWill& will, Cause cause, std::uint64_t token);
 
     // Presence, requests: control records of a device's session.
     void record_connect(Session& session, std::uint16_t keep_alive_s, std::string_view detail);
@@ -58,6 +61,10 @@ class PublishPath final {
     void send_control(Session& session, UplinkRecord& record);
     Outcome publish(Session& session, mqtt::OutgoingMessage& message, const ClassifiedTopic& classified,
                     std::uint64_t token);
+    void find_subscribers(std::string_view topic, TopicClass topic_class, bool may_relay);
+    [[nodiscard]] bool is_relayed(const mqtt::Publish& publish, TopicClass topic_class) const;
+    [[nodiscard]] bool relay(Session& session, mqtt::OutgoingMessage& message, TopicClass topic_class,
+                             std::uint64_t token);
     [[nodiscard]] bool retain(Session& session, mqtt::OutgoingMessage& message, std::uint64_t token);
     [[nodiscard]] bool put_on_bus(Session& session, mqtt::OutgoingMessage& message, const ClassifiedTopic& classified,
                                   std::uint64_t token, Outcome& outcome);
@@ -69,6 +76,7 @@ class PublishPath final {
     Courier& courier_;
     const net::Reactor& reactor_;
     Tally& tally_;
+    ShareDecision shares_;    ///< of the message under way
     std::string properties_;  ///< reused
 };
 

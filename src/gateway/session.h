@@ -10,7 +10,7 @@
 #include "gateway/ack_queue.h"
 #include "gateway/away_timer.h"
 #include "gateway/session_key.h"
-#include "mqtt/message.h"
+#include "mqtt/packed_will.h"
 #include "mqtt/server_session.h"
 
 namespace muster {
@@ -39,14 +39,13 @@ struct Session {
     Connection* connection = nullptr;
     std::unique_ptr<AckQueue> answers;  ///< made by the first QoS 1 or 2 publish
     std::unique_ptr<AwayTimer> away;    ///< while the client is
-    mqtt::MessagePtr will;
+    mqtt::PackedWill will;
     SessionEpoch epoch = 0;
     std::uint64_t sequence = 0;  ///< of the last record
     Millis last_record{0};       ///< monotonic time of the last record of muster.events
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
     std::uint32_t attachment = 0;  ///< tells the connections of this session apart
-    std::uint32_t will_delay_s = 0;
     Role role;
     bool is_stored = false;  ///< it began as one to be kept: something of it may be in the session store
     bool is_noted = false;   ///< its document is written at the end of this turn

@@ -6,7 +6,8 @@
 namespace muster {
 namespace {
 
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t document_version = 2;  // version 1 ends after the subscriptions
+constexpr std::uint8_t message_version = 1;
 
 constexpr std::uint8_t flag_released = 1;
 constexpr std::uint8_t flag_retain = 2;
@@ -18,8 +19,8 @@ void append_checksum(std::size_t begin, std::string& out) {
 }
 
 // What stands between version and checksum.
-Result<std::string_view> body_of(std::string_view bytes) {
-    constexpr std::size_t frame = sizeof(version) + sizeof(std::uint32_t);
+Result<std::string_view> body_of(std::string_view bytes, std::uint8_t newest_version) {
+    constexpr std::size_t frame = sizeof(newest_version) + sizeof(std::uint32_t);
     if (bytes.size() < frame) {
         return fail(ErrorCode::corrupt, "a kept session's row is too short");
     }
@@ -27,10 +28,10 @@ Result<std::string_view> body_of(std::string_view bytes) {
     if (ByteReader(bytes.substr(checksum_at)).number<std::uint32_t>() != crc32c(bytes.substr(0, checksum_at))) {
         return fail(ErrorCode::corrupt, "a kept session's row fails its checksum");
     }
-    if (static_cast<std::uint8_t>(bytes.front()) != version) {
+    if (static_cast<std::uint8_t>(bytes.front()) > newest_version) {
         return fail(ErrorCode::unsupported, "a later version of Muster wrote a kept session");
     }
-    return bytes.substr(sizeof(version), bytes.size() - frame);
+    return bytes.substr(sizeof(newest_version), bytes.size() - frame);
 }
 
 tl::unexpected<Error> bad_layout() {
@@ -43,7 +44,7 @@ bool is_role(std::uint8_t role) {
 }
 
 // Walks the subscriptions; false when they do not follow their layout.
-bool read_subscriptions(ByteReader reader, FunctionRef<void(const mqtt::ServerSession::Subscription&)> visit) {
+bool read_subscriptions(ByteReader& reader, FunctionRef<void(const mqtt::ServerSession::Subscription&)> visit) {
     const auto count = reader.number<std::uint16_t>();
     for (std::size_t i = 0; i < count; ++i) {
         mqtt::ServerSession::Subscription subscription;
@@ -55,22 +56,40 @@ bool read_subscriptions(ByteReader reader, FunctionRef<void(const mqtt::ServerSe
         }
         visit(subscription);
     }
-    return reader.ok() && reader.at_end();
+    return reader.ok();
+}
+
+// Reads why the client is away and its will; false when they do not follow their layout.
+bool read_away(ByteReader& reader, SessionDocument& document) {
+    const auto cause = reader.number<std::uint8_t>();
+    const std::string_view bytes = reader.text();
+    if (!reader.ok() || cause > static_cast<std::uint8_t>(Cause::admin)) {
+        return false;
+    }
+    document.away_cause = static_cast<Cause>(cause);
+    if (!bytes.empty()) {
+        auto will = mqtt::PackedWill::parse(bytes);
+        document.will = will ? std::move(*will) : mqtt::PackedWill();
+        return will.has_value();
+    }
+    return true;
 }
 
 }  // namespace
 
 // u8 version | u8 role | u8 connected | u16 last packet id | u32 expiry s | i64 away since | u64 epoch |
-// u64 sent through | u16 subscriptions | each: u32 identifier, u8 options, u16 bytes, filter | u32 CRC-32C
-void encode_session(const Session& session, Timestamp now, std::string& out) {
+// u64 sent through | u16 subscriptions | each: u32 identifier, u8 options, u16 bytes, filter |
+// u8 cause of being away | u32 bytes and delayed will | u32 CRC-32C
+void encode_session(const Session& session, const TimeBase& time, std::string& out) {
     const std::size_t begin = out.size();
+    const Millis away = session.away ? time.monotonic - session.away->since : Millis(0);
     ByteWriter writer(out);
-    writer.number(version);
+    writer.number(document_version);
     writer.number(static_cast<std::uint8_t>(session.role));
     writer.number(static_cast<std::uint8_t>(session.connection != nullptr ? 1 : 0));
     writer.number(session.mqtt.last_packet_id());
     writer.number(session.mqtt.session_expiry_s());
-    writer.number(to_epoch_ms(now));
+    writer.number(to_epoch_ms(time.now - away));
     writer.number(session.epoch);
     writer.number(session.mqtt.sent_through());
     writer.number(static_cast<std::uint16_t>(session.mqtt.subscriptions()));
@@ -80,12 +99,14 @@ void encode_session(const Session& session, Timestamp now, std::string& out) {
         writer.number(static_cast<std::uint16_t>(subscription.filter.size()));
         writer.raw(subscription.filter);
     });
+    writer.number(static_cast<std::uint8_t>(session.away ? session.away->cause : Cause::gateway_lost));
+    writer.text(session.will.delay_s() > 0 ? session.will.bytes() : std::string_view{});
     append_checksum(begin, out);
 }
 
 Result<SessionDocument> decode_session(std::string_view bytes,
                                        FunctionRef<void(const mqtt::ServerSession::Subscription&)> subscribe) {
-    const Result<std::string_view> body = body_of(bytes);
+    const Result<std::string_view> body = body_of(bytes, document_version);
     if (!body) {
         return tl::unexpected(body.error());
     }
@@ -99,10 +120,13 @@ Result<SessionDocument> decode_session(std::string_view bytes,
     document.away_since = from_epoch_ms(reader.number<std::int64_t>());
     document.epoch = reader.number<std::uint64_t>();
     document.sent_through = reader.number<std::uint64_t>();
-    if (!reader.ok() || !is_role(role) || !read_subscriptions(reader, [](const auto&) {})) {
+    ByteReader subscriptions = reader;
+    const bool has_away = bytes.front() > 1;
+    if (!reader.ok() || !is_role(role) || !read_subscriptions(reader, [](const auto&) {}) ||
+        (has_away && !read_away(reader, document)) || !reader.at_end()) {
         return bad_layout();
     }
-    (void)read_subscriptions(reader, subscribe);
+    (void)read_subscriptions(subscriptions, subscribe);
     return document;
 }
 
@@ -116,7 +140,7 @@ void encode_message(const mqtt::PendingMessage& pending, const TimeBase& time, s
         static_cast<std::uint8_t>((pending.released ? flag_released : 0) | (pending.retain ? flag_retain : 0) |
                                   (message.expiry_s ? flag_expires : 0) | (message.retain ? flag_published_retain : 0));
     ByteWriter writer(out);
-    writer.number(version);
+    writer.number(message_version);
     writer.number(flags);
     writer.number(pending.qos);
     writer.number(message.qos);
@@ -131,7 +155,7 @@ void encode_message(const mqtt::PendingMessage& pending, const TimeBase& time, s
 }
 
 Result<mqtt::PendingMessage> decode_message(std::string_view bytes, const TimeBase& time) {
-    const Result<std::string_view> body = body_of(bytes);
+    const Result<std::string_view> body = body_of(bytes, message_version);
     if (!body) {
         return tl::unexpected(body.error());
     }

@@ -48,7 +48,7 @@ void SessionJournal::write_documents() {
         session->is_noted = false;
         if (session->mqtt.is_stored()) {
             SessionChange change{.kind = SessionChange::Kind::put_session, .session = std::string(*session->key)};
-            encode_session(*session, reactor_.now(), change.value);
+            encode_session(*session, {reactor_.now(), reactor_.monotonic()}, change.value);
             add(std::move(change));
         }
     }

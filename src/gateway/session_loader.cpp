@@ -40,14 +40,15 @@ void SessionLoader::take_over(StoredSession&& stored, SessionEpoch epoch) {
 }
 
 bool SessionLoader::has_expired(const SessionDocument& document) const {
-    // One that was connected when the gateway died is away from now on.
-    return !document.is_connected && document.session_expiry_s != mqtt::session_never_expires &&
+    // One that was connected when the gateway died is away from now on. One with a will ends like any other, and
+    // publishes it.
+    return !document.is_connected && !document.will && document.session_expiry_s != mqtt::session_never_expires &&
            document.away_since + Seconds(document.session_expiry_s) <= time_.now;
 }
 
 void SessionLoader::restore(StoredSession&& stored) {
     mqtt::ServerSession subscriptions(context_.options.limits.session);
-    const auto document = decode_session(stored.document, [&](const mqtt::ServerSession::Subscription& subscription) {
+    auto document = decode_session(stored.document, [&](const mqtt::ServerSession::Subscription& subscription) {
         counts_.lost_rows += subscriptions.subscribe(subscription) == mqtt::ServerSession::Subscribed::full ? 1U : 0U;
     });
     if (!document) {
@@ -71,6 +72,7 @@ void SessionLoader::restore(StoredSession&& stored) {
         worker.note_later(session);
     }
     session.epoch = document->epoch;
+    session.will = std::move(document->will);
     session.mqtt.set_session_expiry_s(document->session_expiry_s);
     const SessionHandle handle = worker.sessions().handle_of(session);
     subscriptions.for_each_subscription([&](const mqtt::ServerSession::Subscription& subscription) {
@@ -89,7 +91,7 @@ void SessionLoader::restore(StoredSession&& stored) {
     });
     restore_messages(stored, *document, worker, session);
     const auto away = std::chrono::duration_cast<Millis>(time_.now - document->away_since);
-    worker.await_return(session, document->is_connected ? Millis(0) : std::max(Millis(0), away));
+    worker.await_return(session, document->away_cause, document->is_connected ? Millis(0) : std::max(Millis(0), away));
     context_.sessions_kept.fetch_add(1, std::memory_order_relaxed);
     ++counts_.restored;
 }

@@ -12,9 +12,10 @@ namespace {
 constexpr std::size_t retained_per_subscription_max = 10'000;  // of a client that is not an operator
 
 // Delivery tokens: 4 bits kind | 24 slot | 20 which | 16 packet id. A QoS 1 answer belongs to the connection on which
-// the publish came (`which` is the attachment), a QoS 2 one to the session (`which` is the generation).
+// the publish came (`which` is the attachment), the others to the session (`which` is the generation).
 constexpr std::uint64_t kind_qos1 = 1;
 constexpr std::uint64_t kind_qos2 = 2;
+constexpr std::uint64_t kind_will = 3;  // a delayed one, of a stored session
 constexpr std::uint32_t which_mask = 0xF'FFFF;
 
 Cause cause_of(const mqtt::ProtocolError& error) {
@@ -97,8 +98,7 @@ void SessionService::begin(Connection& connection, SessionEpoch epoch) {
     session.connection = &connection;
     session.epoch = epoch;
     session.sequence = 0;
-    session.will = admission->will;
-    session.will_delay_s = admission->will_delay_s;
+    session.will = std::move(admission->will);
     session.attachment = ++last_attachment_ & which_mask;
     connection.session = &session;
     tally_.connects.add();
@@ -143,7 +143,7 @@ void SessionService::end(Session& session, Cause cause) {
     if (cause == Cause::server_shutdown) {
         session.will.reset();
     }
-    if (!is_kept || session.will_delay_s == 0) {
+    if (!is_kept || session.will.delay_s() == 0) {
         publish_will(session, cause);
     }
     if (session.role == Role::device) {
@@ -161,13 +161,13 @@ void SessionService::end(Session& session, Cause cause) {
 }
 
 void SessionService::stay_away(Session& session, Cause cause, Millis since) {
-    const Millis now = reactor_.monotonic();
-    auto away = std::make_unique<AwayTimer>(*this, session, cause);
+    const Millis left = reactor_.monotonic() - since;
+    auto away = std::make_unique<AwayTimer>(*this, session, cause, left);
     if (session.mqtt.session_expiry_s() != mqtt::session_never_expires) {
-        away->session_ends = now - since + Seconds(session.mqtt.session_expiry_s());
+        away->session_ends = left + Seconds(session.mqtt.session_expiry_s());
     }
     if (session.will) {
-        away->will_due = now + Seconds(session.will_delay_s);
+        away->will_due = left + Seconds(session.will.delay_s());
     }
     if (away->next() != Millis::max()) {
         session.away = std::move(away);
@@ -201,8 +201,15 @@ void SessionService::on_away_timer(Session& session) {
 }
 
 void SessionService::publish_will(Session& session, Cause cause) {
-    if (const mqtt::MessagePtr will = std::move(session.will)) {
-        publish_path_.publish_will(session, *will, cause);
+    const mqtt::PackedWill will = std::move(session.will);
+    if (!will) {
+        return;
+    }
+    const bool is_stored = will.delay_s() > 0 && session.mqtt.is_stored();
+    const std::uint8_t records =
+        publish_path_.publish_will(session, will, cause, is_stored ? token_of(session, kind_will, 0) : 0);
+    if (is_stored && records == 0) {
+        journal_.note(session);  // else when it is safe: until then the store has it
     }
 }
 
@@ -314,8 +321,8 @@ void SessionService::on_publish(Connection& connection, const mqtt::Publish& pub
                                      connection.output());
         return;
     }
-    const PublishPath::Outcome outcome =
-        publish_path_.publish(session, publish, classified, token_for(session, publish));
+    const PublishPath::Outcome outcome = publish_path_.publish(
+        session, publish, classified, token_of(session, publish.qos == 1 ? kind_qos1 : kind_qos2, publish.packet_id));
     if (outcome.refused) {
         session.mqtt.finish_incoming(session.mqtt.ticket_of(publish), mqtt::ReasonCode::quota_exceeded,
                                      connection.output());
@@ -332,19 +339,24 @@ void SessionService::on_publish(Connection& connection, const mqtt::Publish& pub
     }
 }
 
-std::uint64_t SessionService::token_for(const Session& session, const mqtt::Publish& publish) const {
-    const bool is_qos1 = publish.qos == 1;
-    const std::uint64_t kind = is_qos1 ? kind_qos1 : kind_qos2;
-    const std::uint64_t which = (is_qos1 ? session.attachment : session.generation) & which_mask;
-    return kind << 60U | static_cast<std::uint64_t>(session.slot) << 36U | which << 16U | publish.packet_id;
+std::uint64_t SessionService::token_of(const Session& session, std::uint64_t kind, std::uint16_t packet_id) {
+    const std::uint64_t which = (kind == kind_qos1 ? session.attachment : session.generation) & which_mask;
+    return kind << 60U | static_cast<std::uint64_t>(session.slot) << 36U | which << 16U | packet_id;
 }
 
 void SessionService::on_delivery(const Delivery& delivery) {
     Session* session = sessions_.at_slot(static_cast<std::uint32_t>(delivery.token >> 36U & 0xFF'FFFFU));
     const auto which = static_cast<std::uint32_t>(delivery.token >> 16U) & which_mask;
-    const bool is_qos1 = delivery.token >> 60U == kind_qos1;
-    if (session == nullptr || which != ((is_qos1 ? session->attachment : session->generation) & which_mask) ||
-        !session->answers) {
+    const std::uint64_t kind = delivery.token >> 60U;
+    const bool is_qos1 = kind == kind_qos1;
+    if (session == nullptr || which != ((is_qos1 ? session->attachment : session->generation) & which_mask)) {
+        return;
+    }
+    if (kind == kind_will) {
+        on_will_delivered(*session, delivery.durable);
+        return;
+    }
+    if (!session->answers) {
         return;
     }
     Connection* connection = session->connection;
@@ -365,6 +377,15 @@ void SessionService::on_delivery(const Delivery& delivery) {
         session->mqtt.finish_incoming(ticket, mqtt::ReasonCode::success, out);
         tally_.acknowledged.add();
     });
+}
+
+// One that the bus could not take stays with the session in the store: the next start publishes it.
+void SessionService::on_will_delivered(Session& session, bool durable) {
+    if (durable) {
+        journal_.note(session);
+    } else {
+        tally_.drop(Drop::bus_failed);
+    }
 }
 
 void SessionService::hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome) {
@@ -496,13 +517,30 @@ void SessionService::send_retained(Connection& connection, const mqtt::Subscribe
     connection.backlog->parts.push_back(std::move(part));
 }
 
+bool SessionService::has_more(const Connection& connection) const {
+    return connection.session != nullptr && !connection.is_ending() &&
+           (connection.backlog || connection.session->mqtt.waits_for_room());
+}
+
 void SessionService::pump(Connection& connection) {
-    if (!connection.backlog || connection.session == nullptr) {
+    if (!has_more(connection)) {
         return;
     }
+    Session& session = *connection.session;
+    if (session.mqtt.waits_for_room()) {
+        session.mqtt.send_waiting(reactor_.monotonic(), connection.output());
+        tally_.drop(Drop::expired, session.mqtt.take_dropped());
+        journal_.forget_dropped(session);
+    }
+    if (connection.backlog) {
+        pump_retained(connection);
+    }
+}
+
+void SessionService::pump_retained(Connection& connection) {
     RetainedBacklog& backlog = *connection.backlog;
     Session& session = *connection.session;
-    const std::size_t room = context_.options.limits.output_bytes_max / 2;
+    const std::size_t room = context_.options.limits.session.output_bytes_max / 2;
     while (backlog.next_part < backlog.parts.size()) {
         const RetainedBacklog::Part& part = backlog.parts[backlog.next_part];
         if (backlog.next_message == part.messages.size()) {

@@ -50,7 +50,9 @@ class SessionService final {
     void on_delivery(const Delivery& delivery);
     /// What muster.downlink asks.
     void obey(const Mailbox::Order& order);
-    /// Sends retained messages that wait for the client to read.
+    /// Something waits for the client to read what it has been sent.
+    [[nodiscard]] bool has_more(const Connection& connection) const;
+    /// Sends of it what has room.
     void pump(Connection& connection);
 
  private:
@@ -60,6 +62,7 @@ class SessionService final {
     void publish_will(Session& session, Cause cause);
     /// Takes it out of this gateway, and nothing of it out of the store.
     void erase(Session& session);
+    void on_will_delivered(Session& session, bool durable);
     void reroute_shared(Session& session, bool is_ending);
     void note_shared(Session& session, bool is_connected);
     struct Subscribed {
@@ -69,10 +72,11 @@ class SessionService final {
     [[nodiscard]] Subscribed subscribe_one(Session& session, const mqtt::SubscribeEntry& entry,
                                            std::uint32_t identifier);
     void send_retained(Connection& connection, const mqtt::SubscribeEntry& entry, std::uint32_t identifier);
+    void pump_retained(Connection& connection);
     void hold_if_needed(Connection& connection, const PublishPath::Outcome& outcome);
     void answer_stored(Connection& connection, std::string_view bytes);
     void deliver_order(Session& session, const mqtt::MessagePtr& message);
-    [[nodiscard]] std::uint64_t token_for(const Session& session, const mqtt::Publish& publish) const;
+    [[nodiscard]] static std::uint64_t token_of(const Session& session, std::uint64_t kind, std::uint16_t packet_id);
 
     GatewayContext& context_;
     Worker& worker_;

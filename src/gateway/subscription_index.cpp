@@ -17,10 +17,15 @@ std::string_view group_name(std::string_view shared_filter) {
     return shared_filter.substr(std::string_view("$share/").size());
 }
 
+/// "filter" of it.
+std::string_view filter_of(std::string_view group_name) {
+    return group_name.substr(group_name.find('/') + 1);
+}
+
 }  // namespace
 
 SubscriptionIndex::SubscriptionIndex(std::uint64_t seed, std::size_t subscriptions_max)
-    : subscriptions_max_(subscriptions_max), tree_({.seed = seed, .subscriptions_max = subscriptions_max}) {}
+    : subscriptions_max_(subscriptions_max), tree_({.seed = seed, .subscriptions_max = SIZE_MAX}) {}
 
 SubscriptionIndex::FirstLevel SubscriptionIndex::first_level_of(std::string_view filter) {
     if (filter.starts_with('+') || filter.starts_with('#')) {
@@ -41,6 +46,31 @@ bool SubscriptionIndex::can_match(std::string_view topic) const {
     return count_of(level) > 0 || (level != FirstLevel::dollar && count_of(FirstLevel::wildcard) > 0);
 }
 
+bool SubscriptionIndex::is_wanted(FirstLevel level) const {
+    return count_of(level) > shared_filters_[static_cast<std::size_t>(level)];
+}
+
+void SubscriptionIndex::count(FirstLevel level, bool is_added) {
+    std::atomic<std::uint64_t>& filters = filters_[static_cast<std::size_t>(level)];
+    is_added ? filters.fetch_add(1, std::memory_order_relaxed) : filters.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void SubscriptionIndex::count_plain(std::string_view filter, bool is_added) {
+    const FirstLevel level = first_level_of(filter);
+    const bool was_wanted = is_wanted(level);
+    count(level, is_added);
+    if (is_wanted(level) != was_wanted && level != FirstLevel::dollar && level != FirstLevel::other) {
+        note_change();
+    }
+}
+
+void SubscriptionIndex::count_shared(std::string_view filter, bool is_added) {
+    const FirstLevel level = first_level_of(filter);
+    count(level, is_added);
+    std::uint64_t& shared = shared_filters_[static_cast<std::size_t>(level)];
+    shared = is_added ? shared + 1 : shared - 1;
+}
+
 Outcome SubscriptionIndex::subscribe(std::string_view filter, const mqtt::Subscriber& subscriber, bool is_connected) {
     const std::unique_lock lock(mutex_);
     if (const auto shared = mqtt::parse_shared_filter(filter)) {
@@ -52,9 +82,25 @@ Outcome SubscriptionIndex::subscribe(std::string_view filter, const mqtt::Subscr
         return Outcome::full;
     }
     if (outcome == Outcome::added) {
-        filters(first_level_of(filter)).fetch_add(1, std::memory_order_relaxed);
+        count_plain(filter, true);
     }
     return outcome;
+}
+
+// A group is in the tree under a number that no session has.
+Outcome SubscriptionIndex::stand(std::string_view filter, std::uint32_t share) {
+    const Outcome outcome = tree_.subscribe(
+        filter,
+        {.handle = group_mark | share, .subscription_identifier = 0, .options = mqtt::SubscriptionOptions::of_qos(2)});
+    if (outcome == Outcome::added) {
+        count_shared(filter, true);
+    }
+    return outcome;
+}
+
+void SubscriptionIndex::take_away(std::string_view filter, std::uint32_t share) {
+    tree_.unsubscribe(filter, group_mark | share);
+    count_shared(filter, false);
 }
 
 Outcome SubscriptionIndex::join(const mqtt::SharedFilter& shared, std::string_view name,
@@ -63,15 +109,12 @@ Outcome SubscriptionIndex::join(const mqtt::SharedFilter& shared, std::string_vi
         return Outcome::full;
     }
     const SharedGroups::Joined joined = groups_.join(name, subscriber, is_connected);
-    if (!joined.is_new_group) {
-        return joined.is_replaced ? Outcome::replaced : Outcome::added;
-    }
-    const Outcome outcome = tree_.subscribe(shared.filter, {.handle = group_mark | joined.share,
-                                                            .subscription_identifier = 0,
-                                                            .options = mqtt::SubscriptionOptions::of_qos(2)});
+    const Outcome outcome = joined.is_new_group  ? stand(shared.filter, joined.share)
+                            : joined.is_replaced ? Outcome::replaced
+                                                 : Outcome::added;
     if (outcome == Outcome::added) {
-        filters(first_level_of(shared.filter)).fetch_add(1, std::memory_order_relaxed);
-    } else {
+        note_change();
+    } else if (joined.is_new_group) {
         groups_.leave(name, subscriber.handle);
     }
     return outcome;
@@ -82,24 +125,55 @@ bool SubscriptionIndex::unsubscribe(std::string_view filter, std::uint64_t handl
     if (const auto shared = mqtt::parse_shared_filter(filter)) {
         const SharedGroups::Left left = groups_.leave(group_name(filter), handle);
         if (left.was_last) {
-            tree_.unsubscribe(shared->filter, group_mark | left.share);
-            filters(first_level_of(shared->filter)).fetch_sub(1, std::memory_order_relaxed);
+            take_away(shared->filter, left.share);
+        }
+        if (left.was_member) {
+            note_change();
         }
         return left.was_member;
     }
     const bool was_there = tree_.unsubscribe(filter, handle);
     if (was_there) {
-        filters(first_level_of(filter)).fetch_sub(1, std::memory_order_relaxed);
+        count_plain(filter, false);
     }
     return was_there;
 }
 
 void SubscriptionIndex::note_connected(std::string_view shared_filter, std::uint64_t handle, bool is_connected) {
     const std::unique_lock lock(mutex_);
-    groups_.note_connected(group_name(shared_filter), handle, is_connected);
+    if (groups_.note_connected(group_name(shared_filter), handle, is_connected)) {
+        note_change();
+    }
 }
 
-void SubscriptionIndex::match(std::string_view topic, std::vector<Recipient>& out) const {
+bool SubscriptionIndex::set_elsewhere(std::string_view name, const SharedGroup::Elsewhere& elsewhere) {
+    const std::unique_lock lock(mutex_);
+    const SharedGroups::Announced announced = groups_.set_elsewhere(name, elsewhere);
+    if (announced.was_last) {
+        take_away(filter_of(name), announced.share);
+    } else if (announced.is_new_group && stand(filter_of(name), announced.share) != Outcome::added) {
+        groups_.set_elsewhere(name, {.gateway = elsewhere.gateway});
+        return false;
+    }
+    return true;
+}
+
+GatewayRoutes SubscriptionIndex::routes() const {
+    const std::shared_lock lock(mutex_);
+    GatewayRoutes routes;
+    routes.wants_telemetry = is_wanted(FirstLevel::telemetry) || is_wanted(FirstLevel::wildcard);
+    routes.wants_status = is_wanted(FirstLevel::status) || is_wanted(FirstLevel::wildcard);
+    groups_.for_each([&](const SharedGroup& group) {
+        if (group.is_here()) {
+            routes.groups.push_back({.name = std::string(group.name()),
+                                     .members = static_cast<std::uint32_t>(group.members()),
+                                     .connected = static_cast<std::uint32_t>(group.connected())});
+        }
+    });
+    return routes;
+}
+
+void SubscriptionIndex::match(std::string_view topic, std::vector<Recipient>& out, IsHere is_here) const {
     if (!can_match(topic)) {
         return;
     }
@@ -107,9 +181,12 @@ void SubscriptionIndex::match(std::string_view topic, std::vector<Recipient>& ou
     {
         const std::shared_lock lock(mutex_);
         tree_.match(topic, [&](const mqtt::Subscriber& subscriber) {
-            const auto share = static_cast<std::uint32_t>(subscriber.handle);
-            const bool is_group = (subscriber.handle & group_mark) == group_mark;
-            out.push_back(is_group ? Recipient{groups_.next(share), share} : Recipient{subscriber, 0});
+            if ((subscriber.handle & group_mark) != group_mark) {
+                out.push_back({subscriber, 0});
+            } else if (const SharedGroup& group = groups_.at(static_cast<std::uint32_t>(subscriber.handle));
+                       is_here(group)) {
+                out.push_back({group.next(), group.share()});
+            }
         });
     }
     if (out.size() - before < 2) {

@@ -37,8 +37,9 @@ enum class Drop : std::uint8_t {
     forbidden,       ///< publish to a topic that is not the client's own
     retained_full,   ///< the table of retained messages is full
     malformed,       ///< a bus record without a valid header
+    shares_full,     ///< to a shared subscription of another gateway: more match than a record can name
 };
-inline constexpr std::size_t drop_reasons = 12;
+inline constexpr std::size_t drop_reasons = 13;
 [[nodiscard]] std::string_view name_of(Drop reason);
 
 inline constexpr std::size_t causes = 16;
@@ -58,6 +59,9 @@ struct Tally {
     std::array<Count, causes> closed;  ///< connections of a session, by Cause
     Count closed_unknown;              ///< connections that ended without a session
     std::array<std::array<Count, topic_classes>, 3> publishes;  ///< by QoS and TopicClass
+    std::array<Count, topic_classes> relayed;                   ///< publishes put on the bus for other gateways
+    Count shares_left;   ///< messages of shared subscriptions that were another gateway's to deliver
+    Count shares_taken;  ///< messages of shared subscriptions that came from another gateway
     std::array<Count, drop_reasons> drops;
     Count subscriptions_refused;
     Count connect_timeouts;
@@ -89,6 +93,7 @@ struct Tally {
     Count bus_queue_bytes;
     Count control_records;
     Count session_store_bytes;
+    Count output_bytes;
 
     void drop(Drop reason, std::uint64_t by = 1) { drops[static_cast<std::size_t>(reason)].add(by); }
 };

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/assert.h"
+#include "contract/share_assignments.h"
 
 namespace muster {
 
@@ -10,18 +11,25 @@ Uplink::Uplink(std::unique_ptr<Producer> producer, const GatewayLimits& limits, 
     : producer_(std::move(producer)), limits_(limits), tally_(tally) {}
 
 bool Uplink::send_packed(const UplinkRecord& record, std::string_view header) {
-    const std::array<RecordHeader, 2> headers{RecordHeader{event_header_name, header},
-                                              RecordHeader{properties_header_name, record.properties}};
+    std::array<RecordHeader, 3> headers{RecordHeader{event_header_name, header}};
+    std::size_t count = 1;
+    if (!record.properties.empty()) {
+        headers[count++] = {properties_header_name, record.properties};
+    }
+    if (!record.shares.empty()) {
+        headers[count++] = {shares_header_name, record.shares};
+    }
     const ProducerRecord packed{.key = record.key,
                                 .value = record.value,
-                                .headers = std::span(headers).first(record.properties.empty() ? 1 : 2),
+                                .headers = std::span(headers).first(count),
                                 .time = record.header.received,
                                 .partition = record.partition,
                                 .tombstone = record.tombstone};
     if (!producer_->send(record.topic, packed, record.token)) {
         return false;
     }
-    queued_bytes_ += record.key.size() + record.value.size() + record.properties.size() + header.size();
+    queued_bytes_ +=
+        record.key.size() + record.value.size() + record.properties.size() + record.shares.size() + header.size();
     return true;
 }
 
@@ -35,14 +43,14 @@ bool Uplink::send(const UplinkRecord& record) {
 }
 
 void Uplink::send_control(const UplinkRecord& record) {
-    MUSTER_ASSERT(record.token == 0);
+    MUSTER_ASSERT(record.shares.empty());
     header_.clear();
     encode(record.header, header_);
     if (kept_.empty() && send_packed(record, header_)) {
         return;
     }
     kept_.push_back({record.topic, record.partition, record.header.received, record.tombstone, std::string(record.key),
-                     std::string(record.value), std::string(record.properties), header_});
+                     std::string(record.value), std::string(record.properties), header_, record.token});
     tally_.control_records.set(kept_.size());
 }
 
@@ -54,7 +62,7 @@ void Uplink::send_kept() {
                             .value = first.value,
                             .properties = first.properties,
                             .header = {},
-                            .token = 0,
+                            .token = first.token,
                             .partition = first.partition,
                             .tombstone = first.tombstone};
         record.header.received = first.time;

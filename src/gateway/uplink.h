@@ -21,6 +21,7 @@ struct UplinkTopics {
     TopicId requests = 0;
     TopicId messages = 0;
     TopicId retained = 0;
+    TopicId routes = 0;  ///< of a cluster
 };
 
 /// One record on its way to the bus; views.
@@ -29,6 +30,7 @@ struct UplinkRecord {
     std::string_view key;
     std::string_view value;
     std::string_view properties{};  ///< of a 5.0 publish, as properties_header_name says
+    std::string_view shares{};      ///< of a relayed one, as shares_header_name says; not of control records
     EventHeader header;
     std::uint64_t token = 0;
     Partition partition = any_partition;
@@ -72,6 +74,7 @@ class Uplink final {
         std::string value;
         std::string properties;
         std::string header;
+        std::uint64_t token;
     };
 
     [[nodiscard]] bool send_packed(const UplinkRecord& record, std::string_view header);

@@ -12,30 +12,10 @@
 namespace muster {
 namespace {
 
-constexpr Millis held_retry{10};
 constexpr Millis held_look_again{1000};
-constexpr int writes_per_turn = 16;
 constexpr std::size_t notes_per_turn = 1000;
 
 }  // namespace
-
-class Worker::RetryTimer final : public net::Timer {
- public:
-    explicit RetryTimer(Worker& worker) : worker_(worker) {}
-
- private:
-    void on_timer() override { worker_.retry_held(); }
-    Worker& worker_;
-};
-
-class Worker::HandshakeTimer final : public net::Timer {
- public:
-    explicit HandshakeTimer(Worker& worker) : worker_(worker) {}
-
- private:
-    void on_timer() override { worker_.begin_waiting_handshakes(); }
-    Worker& worker_;
-};
 
 /// Lets answers of the session store in until the worker has gone, whichever thread they come from.
 struct Worker::StoreGate {
@@ -51,10 +31,8 @@ Worker::Worker(GatewayContext& context, std::size_t number, std::unique_ptr<net:
       number_(number),
       metrics_(metrics),
       reactor_(std::move(reactor)),
-      retry_timer_(std::make_unique<RetryTimer>(*this)),
       handshakes_(context.options.limits.handshakes_per_second, context.options.limits.handshakes_per_turn,
                   reactor_->monotonic()),
-      handshake_timer_(std::make_unique<HandshakeTimer>(*this)),
       store_gate_(std::make_shared<StoreGate>()),
       mailbox_(mailbox),
       uplink_(bus.producer({.name = fmt::format("{}/{}", context.options.name, number),
@@ -417,66 +395,6 @@ void Worker::count_protocol_error(const mqtt::ProtocolError& error) {
         .Increment();
 }
 
-// ---- back-pressure
-
-void Worker::hold(Connection& connection, Connection::Hold reason) {
-    if (connection.holds == 0) {
-        connection.protocol().hold();
-        if (held_.empty()) {
-            held_since_ = reactor_->monotonic();
-            reactor_->timers().arm(*retry_timer_, held_since_ + held_retry);
-        }
-        held_.push_back(connection.ref());
-    }
-    connection.holds |= reason;
-}
-
-bool Worker::still_holds(Connection& connection) {
-    const AckQueue* answers = connection.session != nullptr ? connection.session->answers.get() : nullptr;
-    if ((connection.holds & Connection::hold_bus) != 0 && uplink_.pressure() != Uplink::Pressure::none) {
-        return true;
-    }
-    if ((connection.holds & Connection::hold_answers) != 0 && answers != nullptr &&
-        answers->size() > context_.options.limits.unanswered_publishes_max / 2) {
-        return true;
-    }
-    if ((connection.holds & Connection::hold_rate) != 0 && connection.client_limits &&
-        connection.client_limits->rate->must_wait(reactor_->monotonic())) {
-        return true;
-    }
-    return (connection.holds & Connection::hold_mailbox) != 0 && courier_.is_congested();
-}
-
-void Worker::retry_held() {
-    if (held_.empty()) {
-        return;
-    }
-    const Millis now = reactor_->monotonic();
-    tally_.held_ms.add(static_cast<std::uint64_t>((now - held_since_).count()));
-    held_since_ = now;
-    std::vector<ConnectionRef> held;
-    held.swap(held_);
-    for (const ConnectionRef ref : held) {
-        Connection* connection = connections_.at(ref);
-        if (connection == nullptr || connection->is_ending()) {
-            continue;
-        }
-        if (still_holds(*connection)) {
-            held_.push_back(ref);
-            continue;
-        }
-        connection->holds = 0;
-        connection->protocol().release(now);
-        receive(*connection, {});
-        if (connection->has_unread) {
-            read(*connection);
-        }
-    }
-    if (!held_.empty()) {
-        reactor_->timers().arm(*retry_timer_, now + held_retry);
-    }
-}
-
 // ---- draining
 
 void Worker::drain(const DrainOrder& order) {
@@ -573,94 +491,6 @@ void Worker::wait_for_store() {
         spdlog::error("gateway: the session store does not answer: what kept sessions were last told may be lost");
     }
     collect_stored();
-}
-
-// ---- end of a turn
-
-void Worker::flush_later(Connection& connection) {
-    if (!connection.needs_flush) {
-        connection.needs_flush = true;
-        to_flush_.push_back(connection.ref());
-    }
-}
-
-void Worker::end_turn() {
-    tally_.turns.add();
-    handshakes_.end_turn();
-    tally_.handshakes_waiting.set(handshakes_.waiting());
-    if (handshakes_.waiting() > 0 && handshakes_.has_tokens()) {
-        post([this] { begin_waiting_handshakes(); });
-    } else if (handshakes_.waiting() > 0) {
-        reactor_->timers().arm(*handshake_timer_, reactor_->monotonic());
-    }
-    do {
-        close_ending();
-        const auto wake = [this](std::size_t worker) { context_.workers[worker]->wake_for_mail(); };
-        courier_.hand_over(wake);
-        journal_.hand_over(wake);
-        store_sessions();
-        give_up_lost();
-        uplink_.flush();
-        flush_outputs();
-    } while (!ending_.empty() || journal_.has_changes());
-    closed_.clear();
-}
-
-void Worker::close_ending() {
-    while (!ending_.empty()) {
-        std::vector<ConnectionRef> ending;
-        ending.swap(ending_);
-        for (const ConnectionRef ref : ending) {
-            if (Connection* connection = connections_.at(ref)) {
-                close(*connection, connection->ending_cause());
-            }
-        }
-    }
-}
-
-void Worker::flush_outputs() {
-    std::vector<ConnectionRef> outputs;
-    outputs.swap(to_flush_);
-    for (const ConnectionRef ref : outputs) {
-        if (Connection* connection = connections_.at(ref)) {
-            flush_output(*connection);
-            connection->needs_flush = false;
-        }
-    }
-    outputs.clear();
-    if (to_flush_.empty()) {
-        to_flush_.swap(outputs);  // keeps its room for the next turn
-    }
-}
-
-void Worker::flush_output(Connection& connection) {
-    for (int i = 0; i < writes_per_turn; ++i) {
-        service_.pump(connection);
-        if (connection.unsent_bytes() == 0) {
-            (void)connection.flush();  // gives back a buffer in which nothing came to stand
-            return;
-        }
-        const Result<std::size_t> written = connection.flush();
-        tally_.writes.add();
-        if (!written) {
-            connection.end_later(Cause::connection_lost);
-            return;
-        }
-        tally_.bytes_out.add(*written);
-        if (connection.unsent_bytes() > context_.options.limits.output_bytes_ceiling) {
-            connection.end_later(Cause::throttled);
-        }
-        if (connection.unsent_bytes() > 0) {
-            return;  // told when there is room
-        }
-    }
-    if (connection.backlog) {
-        post([this, ref = connection.ref()] {
-            if (Connection* waiting = connections_.at(ref)) {
-                flush_later(*waiting);
-            }
-        });
-    }
 }
 
 // ---- the end

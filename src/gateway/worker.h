@@ -23,8 +23,24 @@
 #include "gateway/tally.h"
 #include "gateway/uplink.h"
 #include "net/reactor.h"
+#include "net/timer_wheel.h"
 
 namespace muster {
+
+class Worker;
+
+/// Calls one function of its worker when it is due. Owned by that worker, on its thread only.
+class WorkerTimer final : public net::Timer {
+ public:
+    using Call = void (Worker::*)();
+    WorkerTimer(Worker& worker, Call call) : worker_(worker), call_(call) {}
+
+ private:
+    void on_timer() override;
+
+    Worker& worker_;
+    const Call call_;
+};
 
 /// One reactor thread of a gateway: accepts, reads, writes and closes connections, and paces them by what the bus and
 /// the other workers can take. Owned by the Gateway. What is said to be for any thread is; everything else belongs to
@@ -69,7 +85,7 @@ class Worker final {
         post([this, lost = std::move(lost)] { on_lost(lost); });
     }
     /// Before the thread starts, or in it, when the session is whole: its client has been away for this long.
-    void await_return(Session& session, Millis since) { service_.stay_away(session, Cause::gateway_lost, since); }
+    void await_return(Session& session, Cause cause, Millis since) { service_.stay_away(session, cause, since); }
 
     // For its connections and sessions.
     [[nodiscard]] OutputPool& outputs() { return outputs_; }
@@ -89,8 +105,6 @@ class Worker final {
     void count_tick() { tally_.ticks.add(); }
 
  private:
-    class RetryTimer;
-    class HandshakeTimer;
     struct StoreGate;
 
     void know(Connection& connection);
@@ -103,6 +117,7 @@ class Worker final {
     void begin_handshake(Connection& connection);
     void begin_waiting_handshakes();
     [[nodiscard]] Result<std::size_t> read_transport(Connection& connection);
+    void limit_told_client(Connection& connection);
     Connection* receive(Connection& connection, std::string_view bytes);
     Connection* admit(Connection& connection);
     void hand_over(Connection& connection, std::size_t worker);
@@ -128,6 +143,7 @@ class Worker final {
     void close_ending();
     void flush_outputs();
     void flush_output(Connection& connection);
+    [[nodiscard]] bool is_too_far_behind(const Connection& connection) const;
     void stop_in_thread();
 
     GatewayContext& context_;
@@ -136,9 +152,9 @@ class Worker final {
     Tally tally_;
     std::unique_ptr<net::Reactor> reactor_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
-    std::unique_ptr<RetryTimer> retry_timer_;
+    WorkerTimer retry_timer_{*this, &Worker::retry_held};
     HandshakeGate handshakes_;
-    std::unique_ptr<HandshakeTimer> handshake_timer_;
+    WorkerTimer handshake_timer_{*this, &Worker::begin_waiting_handshakes};
     std::shared_ptr<StoreGate> store_gate_;
     Mailbox& mailbox_;
     Mailbox::Content mail_;  ///< reused

@@ -61,7 +61,11 @@ void Worker::begin_waiting_handshakes() {
 Result<std::size_t> Worker::read_transport(Connection& connection) {
     Transport& transport = *connection.transport();
     const bool was_established = transport.tls() != nullptr && transport.tls()->is_established();
+    const bool was_told = transport.client().has_value();
     const Result<std::size_t> got = connection.read(read_buffer_);
+    if (!was_told && transport.client()) {
+        limit_told_client(connection);
+    }
     if (!was_established && transport.tls() != nullptr && transport.tls()->is_established()) {
         (transport.tls()->was_resumed() ? tally_.handshakes_resumed : tally_.handshakes_full).add();
     }
@@ -72,6 +76,24 @@ Result<std::size_t> Worker::read_transport(Connection& connection) {
         flush_later(connection);  // what it answers itself
     }
     return got;
+}
+
+// A load balancer speaks for many: its client is held to what that one's own address may do.
+void Worker::limit_told_client(Connection& connection) {
+    const net::Address& client = *connection.transport()->client();
+    switch (context_.addresses.enter(client, reactor_->monotonic())) {
+        case AddressGate::Verdict::unlimited:
+            return;
+        case AddressGate::Verdict::admitted:
+            connection.client_limits = std::make_unique<ClientLimits>();
+            connection.client_limits->stranger_of = client;
+            return;
+        case AddressGate::Verdict::too_fast:
+        case AddressGate::Verdict::too_many:
+            tally_.address_refusals.add();
+            connection.end_later(Cause::throttled);
+            return;
+    }
 }
 
 void Worker::count_transport_failure(TransportFailure failure) {

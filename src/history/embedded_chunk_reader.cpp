@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "history/chunk_key.h"
+#include "history/embedded_damage.h"
 #include "history/history_chunk.h"
 
 namespace muster {
@@ -24,27 +25,6 @@ rocksdb::ReadOptions chunk_read_options() {
     rocksdb::ReadOptions options;
     options.verify_checksums = false;
     return options;
-}
-
-bool seek_past_damage(rocksdb::Iterator& iterator, std::string key) {
-    // The least keys behind all that share ever shorter beginnings: the next part, hour, device, ...
-    while (!key.empty()) {
-        const auto last = static_cast<std::uint8_t>(key.back());
-        if (last == 0xff) {
-            key.pop_back();
-            continue;
-        }
-        key.back() = static_cast<char>(last + 1);
-        iterator.Seek(key);
-        if (iterator.Valid()) {
-            return true;
-        }
-        if (iterator.status().ok()) {
-            return false;
-        }
-        key.pop_back();
-    }
-    return false;
 }
 
 EmbeddedChunkReader::EmbeddedChunkReader(RocksDatabase& database, const EmbeddedHistoryFamilies& families,

@@ -58,7 +58,5 @@ class EmbeddedChunkReader final {
 
 /// Options for reading chunks, whose own checksums say more than those of the blocks around them.
 [[nodiscard]] rocksdb::ReadOptions chunk_read_options();
-/// Moves an iterator that stopped at damage behind `key` to the next key that can be found. False: there is none.
-[[nodiscard]] bool seek_past_damage(rocksdb::Iterator& iterator, std::string key);
 
 }  // namespace muster

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <rocksdb/write_batch.h>
 
@@ -11,6 +12,7 @@
 #include "history/embedded_history_store.h"
 #include "history/embedded_tail.h"
 #include "history/history_chunk.h"
+#include "history/storable_time.h"
 #include "storage/embedded_rocksdb.h"
 
 // From a sample to a sealed chunk.
@@ -39,11 +41,9 @@ constexpr std::size_t seal_batch_max = 256;
 constexpr std::int64_t seal_after_ms = 60'000;
 constexpr std::int64_t seal_spread_ms = 30 * 60'000;
 constexpr HourNumber hours_a_day = 24;
-
-/// From 1970 to 9999: beyond it the arithmetic of days would overflow.
-bool is_storable(Timestamp time) {
-    return time >= Timestamp{} && time < Timestamp(std::chrono::sys_days(std::chrono::year(9999) / 12 / 31));
-}
+/// In one write of a checkpoint, whose lanes nobody appends to meanwhile.
+constexpr std::size_t lanes_a_write = 16;
+constexpr std::size_t write_bytes_usual = 1U << 20U;
 
 bool is_good(const std::pair<std::string_view, double>& metric) {
     return std::isfinite(metric.second) && metric.first.size() <= metric_name_bytes_max;
@@ -55,8 +55,12 @@ std::chrono::sys_days day_of(HourNumber hour) {
 
 }  // namespace
 
+std::size_t EmbeddedHistoryStore::lane_number_of(std::string_view device) {
+    return crc32c(device) % lanes;
+}
+
 OpenLane& EmbeddedHistoryStore::lane_of(std::string_view device) const {
-    return (*lanes_)[crc32c(device) % lanes];
+    return (*lanes_)[lane_number_of(device)];
 }
 
 Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
@@ -65,57 +69,118 @@ Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
             note_newest(sample.time);
         }
     }
-    std::vector<std::pair<std::string_view, double>> kept;
+    static thread_local std::vector<const Sample*> kept;
+    kept.clear();
     const std::int64_t oldest_ms = to_epoch_ms(oldest_day());
-    std::size_t refused = 0;
-    std::size_t too_old = 0;
+    std::vector<Day> lacking;
+    std::shared_lock lock(mutex_);
+    Day checked = Day::min();
     for (const Sample& sample : samples) {
         if (!is_storable(sample.time) || to_epoch_ms(sample.time) < oldest_ms) {
-            ++too_old;
             continue;
         }
-        MetricValues metrics = sample.metrics;
-        if (!std::ranges::all_of(metrics, is_good)) {
-            kept.clear();
-            std::ranges::copy_if(metrics, std::back_inserter(kept), is_good);
-            refused += metrics.size() - kept.size();
-            metrics = kept;
-        }
-        // One row has one shape, and shapes of one hour have a bound.
-        for (; !metrics.empty(); metrics = metrics.subspan(std::min(metrics.size(), row_metrics_max))) {
-            append_one(sample, metrics.first(std::min(metrics.size(), row_metrics_max)));
+        kept.push_back(&sample);
+        if (const Day day = std::chrono::floor<std::chrono::days>(sample.time); day != checked) {
+            checked = day;
+            if (!has_families(day)) {
+                lacking.push_back(day);
+            }
         }
     }
-    if (refused > 0) {
-        metrics_->refused.Increment(static_cast<double>(refused));
+    if (!lacking.empty()) {
+        lock.unlock();
+        make_families(lacking);
+        lock.lock();
     }
-    if (too_old > 0) {
-        metrics_->too_old.Increment(static_cast<double>(too_old));
+    append_by_lane(kept);
+    if (kept.size() < samples.size()) {
+        metrics_->too_old.Increment(static_cast<double>(samples.size() - kept.size()));
     }
-    metrics_->samples.Increment(static_cast<double>(samples.size() - too_old));
+    metrics_->samples.Increment(static_cast<double>(kept.size()));
     return {};
 }
 
-void EmbeddedHistoryStore::append_one(const Sample& sample, MetricValues metrics) {
-    OpenLane& lane = lane_of(sample.device);
-    const std::lock_guard lock(lane.mutex);
-    OpenDevice* device = lane.find(sample.device);
-    if (device == nullptr) {
-        if (!is_valid_device_id(sample.device)) {
-            return;
-        }
-        device = &lane.find_or_add(sample.device);
+/// The samples of a lane together, in their order: its lock is taken once, and what they touch is fetched while others
+/// are worked on, as most of the time goes into waiting for memory. mutex_ is held.
+void EmbeddedHistoryStore::append_by_lane(std::span<const Sample* const> samples) {
+    static thread_local std::vector<std::uint8_t> lane_numbers;
+    static thread_local std::vector<const Sample*> sorted;
+    std::array<std::size_t, lanes + 1> begins{};
+    lane_numbers.clear();
+    for (const Sample* sample : samples) {
+        lane_numbers.push_back(static_cast<std::uint8_t>(lane_number_of(sample->device)));
+        ++begins[lane_numbers.back() + 1U];
     }
+    std::partial_sum(begins.begin(), begins.end(), begins.begin());
+    sorted.resize(samples.size());
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        sorted[begins[lane_numbers[i]]++] = samples[i];
+    }
+    for (std::size_t at = 0, lane = 0; lane < lanes; ++lane) {
+        const std::size_t end = begins[lane];  // where the next one began
+        if (at == end) {
+            continue;
+        }
+        OpenLane& open = (*lanes_)[lane];
+        const std::lock_guard lock(open.mutex);
+        for (; at < end; at += std::min(end - at, append_group)) {
+            append_group_to(open, std::span(sorted).subspan(at, std::min(end - at, append_group)));
+        }
+    }
+}
+
+/// `lane` is locked, mutex_ held.
+void EmbeddedHistoryStore::append_group_to(OpenLane& lane, std::span<const Sample* const> samples) {
+    std::array<OpenDevice*, append_group> devices{};
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        devices[i] = lane.find(samples[i]->device);
+    }
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        if (devices[i] != nullptr) {
+            devices[i]->prefetch_hours();
+        }
+    }
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        if (devices[i] != nullptr) {
+            devices[i]->prefetch_rows();
+        }
+    }
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        const Sample& sample = *samples[i];
+        if (devices[i] == nullptr && !is_valid_device_id(sample.device)) {
+            continue;
+        }
+        OpenDevice& device = devices[i] == nullptr ? lane.find_or_add(sample.device) : *devices[i];
+        if (std::ranges::all_of(sample.metrics, is_good)) {
+            append_metrics(lane, device, sample, sample.metrics);
+            continue;
+        }
+        std::vector<std::pair<std::string_view, double>> good;
+        std::ranges::copy_if(sample.metrics, std::back_inserter(good), is_good);
+        metrics_->refused.Increment(static_cast<double>(sample.metrics.size() - good.size()));
+        append_metrics(lane, device, sample, good);
+    }
+}
+
+/// One row has one shape, and shapes of one hour have a bound.
+void EmbeddedHistoryStore::append_metrics(OpenLane& lane, OpenDevice& device, const Sample& sample,
+                                          MetricValues metrics) {
+    for (; !metrics.empty(); metrics = metrics.subspan(std::min(metrics.size(), row_metrics_max))) {
+        append_row(lane, device, sample, metrics.first(std::min(metrics.size(), row_metrics_max)));
+    }
+}
+
+void EmbeddedHistoryStore::append_row(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics) {
     const std::int64_t time = to_epoch_ms(sample.time);
     const HourNumber number = hour_of(time);
-    OpenDevice::Hour* hour = hour_for(lane, *device, number);
+    OpenDevice::Hour* hour = hour_for(lane, device, number);
     const std::int64_t within = time - begin_of_hour(number);
     std::size_t before = hour == nullptr ? 0 : hour->rows.bytes().size();
     bool appended = hour != nullptr && hour->rows.append(within, metrics, sample.time_clamped);
     if (hour != nullptr && !appended) {
-        const DueHour due{device, number};
+        const DueHour due{&device, number};
         if (seal(lane, {&due, 1})) {
-            hour = hour_for(lane, *device, number);
+            hour = hour_for(lane, device, number);
             before = 0;
             appended = hour != nullptr && hour->rows.append(within, metrics, sample.time_clamped);
         }
@@ -129,10 +194,41 @@ void EmbeddedHistoryStore::append_one(const Sample& sample, MetricValues metrics
     if (sample.time_clamped) {
         metrics_->clamped.Increment();
     }
-    lane.mark(*device);
+    lane.mark(device);
     if (hour->rows.samples() >= open_samples_max || after >= open_rows_bytes_max) {
-        const DueHour due{device, number};
+        const DueHour due{&device, number};
         (void)seal(lane, {&due, 1});  // counted; it stays open, and is tried again
+    }
+}
+
+// Families ------------------------------------------------------------------------------------------------------------
+
+/// What a sealed hour of the day is written to. mutex_ is held.
+bool EmbeddedHistoryStore::has_families(Day day) const {
+    const bool rolled = is_rolled(day) || is_being_rolled(day);
+    return families_->get(Families::Kind::samples, day) != nullptr &&
+           (!rolled || (families_->get(Families::Kind::minutes, day) != nullptr &&
+                        families_->get(Families::Kind::hours, day) != nullptr));
+}
+
+/// Before a lane is locked, as families need mutex_ for themselves alone. A disk that refuses is counted, and met again
+/// when the family is needed.
+void EmbeddedHistoryStore::make_families(std::span<const Day> days, bool with_rollups) {
+    const std::unique_lock lock(mutex_);
+    for (const Day day : days) {
+        if (!check_open()) {
+            return;
+        }
+        const bool rolled = with_rollups || is_rolled(day) || is_being_rolled(day);
+        for (const auto kind : {Families::Kind::samples, Families::Kind::minutes, Families::Kind::hours}) {
+            if (kind != Families::Kind::samples && !rolled) {
+                continue;
+            }
+            if (auto made = families_->get_or_create(*database_, kind, day); !made) {
+                (void)written(tl::unexpected(made.error()));
+                return;
+            }
+        }
     }
 }
 
@@ -161,37 +257,52 @@ OpenDevice::Hour* EmbeddedHistoryStore::hour_for(OpenLane& lane, OpenDevice& dev
 
 // The stored tail -----------------------------------------------------------------------------------------------------
 
-Result<void> EmbeddedHistoryStore::save_lane(std::size_t number) {
-    OpenLane& lane = (*lanes_)[number];
-    const std::lock_guard lane_lock(lane.mutex);
-    const bool anew = lane.wants_anew();
-    TailSegmentWriter segment = lane.unsaved(anew);
-    if (segment.empty()) {
-        lane.saved(0, false);
-        return {};
-    }
-    const std::string& bytes = segment.finish();
+/// Stores what is new in the lanes from `first` on, as many as are worth one write; gives the lane behind them.
+Result<std::size_t> EmbeddedHistoryStore::save_lanes(std::size_t first) {
+    struct Saved {
+        OpenLane* lane;
+        std::size_t bytes;
+        bool anew;
+        std::unique_lock<std::mutex> lock;
+    };
+    std::vector<Saved> saved;
     rocksdb::WriteBatch batch;
     const std::shared_lock lock(mutex_);
     if (auto open = check_open(); !open) {
-        lane.distrust_tail();
-        return open;
+        return tl::unexpected(open.error());
     }
-    if (anew) {
-        for (std::uint64_t old = lane.first_segment; old < lane.next_segment; ++old) {
-            batch.Delete(families_->tail(), segment_key(number, old));
+    std::size_t number = first;
+    for (; number < lanes && number < first + lanes_a_write && batch.GetDataSize() < write_bytes_usual; ++number) {
+        OpenLane& lane = (*lanes_)[number];
+        std::unique_lock lane_lock(lane.mutex);
+        const bool anew = lane.wants_anew();
+        TailSegmentWriter segment = lane.unsaved(anew);
+        if (segment.empty()) {
+            lane.saved(0, false);
+            continue;
         }
+        const std::string& bytes = segment.finish();
+        if (anew && lane.first_segment < lane.next_segment) {
+            batch.DeleteRange(families_->tail(), segment_key(number, lane.first_segment),
+                              segment_key(number, lane.next_segment));
+        }
+        batch.Put(families_->tail(), segment_key(number, lane.next_segment), bytes);
+        saved.push_back({&lane, bytes.size(), anew, std::move(lane_lock)});
     }
-    batch.Put(families_->tail(), segment_key(number, lane.next_segment), bytes);
-    if (auto stored = written(rocks_result(database_->db().Write(rocksdb::WriteOptions(), &batch), cannot_write));
-        !stored) {
-        lane.distrust_tail();
-        return stored;
+    if (saved.empty()) {
+        return number;
     }
-    lane.first_segment = anew ? lane.next_segment : lane.first_segment;
-    ++lane.next_segment;
-    lane.saved(bytes.size(), anew);
-    return {};
+    const auto stored = written(rocks_result(database_->db().Write(rocksdb::WriteOptions(), &batch), cannot_write));
+    for (const Saved& one : saved) {
+        if (!stored) {
+            one.lane->distrust_tail();
+            continue;
+        }
+        one.lane->first_segment = one.anew ? one.lane->next_segment : one.lane->first_segment;
+        ++one.lane->next_segment;
+        one.lane->saved(one.bytes, one.anew);
+    }
+    return stored ? Result<std::size_t>(number) : tl::unexpected(stored.error());
 }
 
 // Sealing -------------------------------------------------------------------------------------------------------------
@@ -201,19 +312,42 @@ bool EmbeddedHistoryStore::is_due(const OpenDevice& device, HourNumber hour) con
     return newest_ms_.load(std::memory_order_relaxed) >= begin_of_hour(hour + 1) + seal_after_ms + spread;
 }
 
-/// `lane` is locked. On failure a part is sealed, the rest stays open.
+/// On failure a part is sealed, the rest stays open.
 Result<void> EmbeddedHistoryStore::seal_due(OpenLane& lane, bool all) {
     std::vector<DueHour> due;
-    lane.for_each([&](OpenDevice& device) {
-        for (const OpenDevice::Hour& hour : device.hours) {
-            if (all || is_due(device, hour.hour)) {
-                due.push_back({&device, hour.hour});
+    for (const bool again : {false, true}) {
+        std::vector<Day> lacking;
+        {
+            const std::shared_lock lock(mutex_);
+            const std::lock_guard lane_lock(lane.mutex);
+            due.clear();
+            lane.for_each([&](OpenDevice& device) {
+                for (const OpenDevice::Hour& hour : device.hours) {
+                    if (all || is_due(device, hour.hour)) {
+                        due.push_back({&device, hour.hour});
+                    }
+                }
+            });
+            for (const DueHour& one : due) {
+                const Day day = day_of(one.hour);
+                if (!has_families(day) && std::ranges::find(lacking, day) == lacking.end()) {
+                    lacking.push_back(day);
+                }
+            }
+            if (lacking.empty() || again) {
+                return seal_in_parts(lane, due);
             }
         }
-    });
+        make_families(lacking);  // of a day that has gone while its last samples were open, for one
+    }
+    return {};
+}
+
+/// `lane` is locked, mutex_ held.
+Result<void> EmbeddedHistoryStore::seal_in_parts(OpenLane& lane, std::span<const DueHour> due) {
     for (std::size_t at = 0; at < due.size(); at += seal_batch_max) {
         const std::size_t count = std::min(seal_batch_max, due.size() - at);
-        if (auto sealed = seal(lane, std::span(due).subspan(at, count)); !sealed) {
+        if (auto sealed = seal(lane, due.subspan(at, count)); !sealed) {
             return sealed;
         }
     }
@@ -255,61 +389,39 @@ Result<std::uint32_t> EmbeddedHistoryStore::encode_hour(const DueHour& due, std:
     return samples;
 }
 
-/// `lane` is locked.
+/// `lane` is locked, mutex_ held. What cannot be stored or rolled up stays open.
 Result<void> EmbeddedHistoryStore::seal(OpenLane& lane, std::span<const DueHour> due) {
-    std::vector<Day> missing;
-    {
-        const std::shared_lock lock(mutex_);
-        if (auto open = check_open(); !open) {
-            return written(open);
-        }
-        for (const DueHour& one : due) {
-            if (families_->get(Families::Kind::samples, day_of(one.hour)) == nullptr) {
-                missing.push_back(day_of(one.hour));
-            }
-        }
-    }
-    if (!missing.empty()) {
-        const std::unique_lock lock(mutex_);
-        for (const Day day : missing) {
-            // A day that has gone while its last samples were open: they go with it, as the family will.
-            const auto family = families_->get_or_create(*database_, Families::Kind::samples, day);
-            if (!family) {
-                return written(tl::unexpected(family.error()));
-            }
-        }
+    if (auto open = check_open(); !open) {
+        return written(open);
     }
     rocksdb::WriteBatch batch;
     std::string key;
     std::string chunk;
-    {
-        const std::shared_lock lock(mutex_);
-        if (auto open = check_open(); !open) {
-            return written(open);
+    for (const DueHour& one : due) {
+        if (!has_families(day_of(one.hour))) {
+            return fail(ErrorCode::unavailable, "the history has no place yet for a day of its open samples");
         }
-        for (const DueHour& one : due) {
-            if (auto encoded = encode_hour(one, key, chunk); !encoded) {
-                return written(tl::unexpected(encoded.error()));
-            }
-            batch.Put(families_->get(Families::Kind::samples, day_of(one.hour)), key, chunk);
+        if (auto encoded = encode_hour(one, key, chunk); !encoded) {
+            return written(tl::unexpected(encoded.error()));
         }
-        if (auto stored = written(rocks_result(database_->db().Write(rocksdb::WriteOptions(), &batch), cannot_write));
-            !stored) {
-            return stored;
-        }
+        batch.Put(families_->get(Families::Kind::samples, day_of(one.hour)), key, chunk);
+    }
+    if (auto stored = written(rocks_result(database_->db().Write(rocksdb::WriteOptions(), &batch), cannot_write));
+        !stored) {
+        return stored;
     }
     seals_.fetch_add(1);
     metrics_->sealed.Increment(static_cast<double>(due.size()));
     for (const DueHour& one : due) {
-        open_bytes_.fetch_sub(one.device->find(one.hour)->rows.bytes().size(), std::memory_order_relaxed);
-        open_hours_.fetch_sub(1, std::memory_order_relaxed);
-        one.device->remove(one.hour);
-        lane.mark(*one.device);
         if (is_rolled(day_of(one.hour)) || is_being_rolled(day_of(one.hour))) {
             if (auto rolled = roll_device(one.device->id, day_of(one.hour)); !rolled) {
                 return rolled;
             }
         }
+        open_bytes_.fetch_sub(one.device->find(one.hour)->rows.bytes().size(), std::memory_order_relaxed);
+        open_hours_.fetch_sub(1, std::memory_order_relaxed);
+        one.device->remove(one.hour);
+        lane.mark(*one.device);
     }
     return {};
 }

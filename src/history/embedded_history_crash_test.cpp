@@ -1,25 +1,15 @@
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 
-#include <gtest/gtest.h>
-#include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
-
 #include "base/random.h"
 #include "history/chunk_key.h"
-#include "history/embedded_history_store.h"
-#include "storage/embedded_rocksdb.h"
-#include "storage/scratch_directory.h"
+#include "history/embedded_history_fixture.h"
+#include "history/presence_codec.h"
 
-// What is left of the history after a kill, on a damaged disk, and on a full one.
+// What is left of the history after a kill and on a damaged disk.
 
 namespace muster {
 namespace {
-
-constexpr std::int64_t start_ms = 1'700'006'400'000;  // the beginning of a day
-constexpr std::int64_t hour_ms = 3'600'000;
-constexpr std::int64_t day_ms = 24 * hour_ms;
 
 /// A sample that owns what it says.
 struct OwnSample {
@@ -28,59 +18,6 @@ struct OwnSample {
     std::vector<std::pair<std::string_view, double>> metrics;
 
     [[nodiscard]] Sample view() const { return {device, from_epoch_ms(time), metrics}; }
-};
-
-class HistoryOnDisk : public ::testing::Test {
- protected:
-    using Model = std::map<std::string, std::map<std::string, std::map<std::int64_t, double>>>;
-
-    void open(rocksdb::Env* env = nullptr) {
-        store_.reset();
-        auto opened = EmbeddedHistoryStore::open(options(env), metrics_);
-        ASSERT_TRUE(opened) << opened.error().message();
-        store_ = std::move(*opened);
-    }
-    EmbeddedHistoryStoreOptions options(rocksdb::Env* env = nullptr) {
-        EmbeddedHistoryStoreOptions made;
-        made.directory = directory_.path() + "/history";
-        made.env = env;
-        return made;
-    }
-    void append(const std::string& device, std::int64_t time, double value) {
-        const std::pair<std::string_view, double> metrics[] = {{"temp", value}};
-        const Sample sample{device, from_epoch_ms(time), metrics};
-        ASSERT_TRUE(store_->append({&sample, 1}));
-    }
-    Model stored(const HistoryStore& store) {
-        Model found;
-        const auto scanned = store.scan({}, [&](const Sample& sample) {
-            for (const auto& [name, value] : sample.metrics) {
-                auto& series = found[std::string(sample.device)][std::string(name)];
-                EXPECT_FALSE(series.contains(to_epoch_ms(sample.time))) << "doubled";
-                series[to_epoch_ms(sample.time)] = value;
-            }
-            return true;
-        });
-        EXPECT_TRUE(scanned);
-        return found;
-    }
-    std::size_t samples() { return stored(*store_)["d1"]["temp"].size(); }
-    double metric(const std::string& name) {
-        const std::string text = metrics_.render();
-        const auto at = text.find("\n" + name + " ");
-        return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
-    }
-    /// Opens what the closed store left.
-    void change_stored(const std::function<void(RocksDatabase&)>& change) {
-        store_.reset();
-        auto database = RocksDatabase::open({.directory = directory_.path() + "/history", .what = "history"});
-        ASSERT_TRUE(database) << database.error().message();
-        change(**database);
-    }
-
-    ScratchDirectory directory_;
-    MetricRegistry metrics_;
-    std::unique_ptr<EmbeddedHistoryStore> store_;
 };
 
 TEST_F(HistoryOnDisk, after_kills_at_any_instant_and_a_replay_nothing_is_missing_and_nothing_double) {
@@ -340,124 +277,27 @@ TEST_F(HistoryOnDisk, damaged_open_samples_are_counted_and_the_rest_goes_on) {
     EXPECT_EQ(found["d1"]["temp"].size() + found["d2"]["temp"].size(), 62U);
 }
 
-// A full disk ---------------------------------------------------------------------------------------------------------
-
-/// The real file system, on which nothing can be appended to a write-ahead log while `full` is set.
-class FullDisk final : public rocksdb::FileSystemWrapper {
- public:
-    FullDisk() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-
-    [[nodiscard]] const char* Name() const override { return "FullDisk"; }
-    rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& file_options,
-                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                      rocksdb::IODebugContext* debug) override {
-        auto status = FileSystemWrapper::NewWritableFile(name, file_options, file, debug);
-        if (status.ok() && name.ends_with(".log")) {
-            *file = std::make_unique<File>(std::move(*file), full);
-        }
-        return status;
-    }
-
-    std::atomic<bool> full{false};
-
- private:
-    class File final : public rocksdb::FSWritableFileOwnerWrapper {
-     public:
-        File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>& full)
-            : FSWritableFileOwnerWrapper(std::move(file)), full_(full) {}
-
-        using FSWritableFileOwnerWrapper::Append;
-        rocksdb::IOStatus Append(const rocksdb::Slice& bytes, const rocksdb::IOOptions& append_options,
-                                 rocksdb::IODebugContext* debug) override {
-            return full_ ? rocksdb::IOStatus::NoSpace("the disk is full")
-                         : FSWritableFileOwnerWrapper::Append(bytes, append_options, debug);
-        }
-
-     private:
-        const std::atomic<bool>& full_;
-    };
-};
-
-TEST_F(HistoryOnDisk, a_full_disk_fails_checkpoints_and_never_an_append_and_nothing_is_missing_afterwards) {
-    const auto disk = std::make_shared<FullDisk>();
-    const auto env = rocksdb::NewCompositeEnv(disk);
-    open(env.get());
-    for (int i = 0; i < 100; ++i) {
-        append("d1", start_ms + i * 1000, i);
-    }
-    ASSERT_TRUE(store_->checkpoint());
-    disk->full = true;
-    for (int i = 100; i < 200; ++i) {
-        append("d1", start_ms + i * 1000, i);
-        EXPECT_FALSE(store_->checkpoint());
-    }
-    for (int hour = 1; hour < 6; ++hour) {
-        append("d1", start_ms + hour * hour_ms, hour);  // there is no room for its older hours, nor can they be sealed
-    }
-    EXPECT_GT(metric("muster_history_write_failures_total"), 0);
-    disk->full = false;
-    Result<void> kept = store_->checkpoint();
-    for (int i = 0; i < 10 && !kept; ++i) {
-        kept = store_->checkpoint();
-    }
-    ASSERT_TRUE(kept) << kept.error().message();
-    EXPECT_EQ(samples(), 205U);
-    open(env.get());
-    EXPECT_EQ(samples(), 205U);
-    ASSERT_TRUE(store_->seal_all());
-    EXPECT_EQ(samples(), 205U);
+TEST_F(HistoryOnDisk, a_check_tells_of_presence_too) {
+    open();
+    ASSERT_TRUE(store_->append_transition("d1", transition(start_ms, 1)));
+    ASSERT_TRUE(store_->append_transition("d1", transition(start_ms + 1000, 2)));
     store_.reset();
-}
-
-TEST_F(HistoryOnDisk, memory_has_a_bound_while_the_disk_refuses) {
-    const auto disk = std::make_shared<FullDisk>();
-    const auto env = rocksdb::NewCompositeEnv(disk);
-    auto bounded = options(env.get());
-    bounded.open_bytes_max = 20'000;
-    auto opened = EmbeddedHistoryStore::open(bounded, metrics_);
-    ASSERT_TRUE(opened);
-    store_ = std::move(*opened);
-    disk->full = true;
-    for (int i = 0; i < 20'000; ++i) {
-        append("d" + std::to_string(i % 10), start_ms + i * 100, i * 0.37);
+    {
+        auto database = RocksDatabase::open({.directory = directory_.path() + "/history/presence", .what = "presence"});
+        ASSERT_TRUE(database);
+        ASSERT_TRUE((*database)
+                        ->db()
+                        .Put({}, (*database)->family("presence:" + std::to_string(start_ms / day_ms)),
+                             presence_key("d1", from_epoch_ms(start_ms + 1000), 2), "rubbish")
+                        .ok());
     }
-    EXPECT_LT(store_->open_bytes(), 30'000U);
-    EXPECT_GT(metric("muster_history_dropped_samples_total"), 1000);
-    store_.reset();
-}
-
-TEST_F(HistoryOnDisk, over_its_limit_the_oldest_days_go_and_the_newest_stays) {
-    auto limited = options();
-    limited.bytes_max = 150'000;
-    auto opened = EmbeddedHistoryStore::open(limited, metrics_);
-    ASSERT_TRUE(opened);
-    store_ = std::move(*opened);
-    Random random(3);
-    for (int day = 0; day < 6; ++day) {
-        for (int i = 0; i < 5000; ++i) {
-            append("d1", start_ms + day * day_ms + i * 17'000, random.normal());  // about 40 kB a day
-        }
-        ASSERT_TRUE(store_->seal_all());
-        ASSERT_TRUE(store_->checkpoint());
-    }
-    for (int i = 0; i < 6; ++i) {
-        ASSERT_TRUE(store_->checkpoint());
-    }
-    const auto disk = store_->disk();
-    ASSERT_TRUE(disk);
-    EXPECT_GE(disk->days_dropped_early, 1U);
-    EXPECT_LT(disk->raw_days, 6U);
-    EXPECT_GE(disk->raw_days, 1U);
-    const auto newest = store_->query({"d1",
-                                       from_epoch_ms(start_ms + 5 * day_ms),
-                                       from_epoch_ms(start_ms + 6 * day_ms),
-                                       {},
-                                       10'000,
-                                       Resolution::raw});
-    ASSERT_TRUE(newest);
-    EXPECT_EQ(newest->series.at(0).points.size(), 5000U);
-    append("d1", start_ms, 1);
-    EXPECT_EQ(metric("muster_history_too_old_total"), 1) << "of a day that went early";
+    open();
+    EXPECT_EQ(store_->transitions("d1", from_epoch_ms(0), from_epoch_ms(start_ms + day_ms), 10)->size(), 1U);
+    const auto check = store_->verify([](std::uint64_t) { return true; });
+    ASSERT_TRUE(check);
+    EXPECT_EQ(check->transitions, 1U);
+    EXPECT_EQ(check->damaged, 1U);
+    EXPECT_EQ(check->damaged_examples, std::vector<std::string>{"presence of 2023-11-15: an entry of d1"});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "history/chunk_key.h"
 #include "history/embedded_chunk_reader.h"
+#include "history/embedded_damage.h"
 #include "history/embedded_history_families.h"
 #include "history/embedded_history_metrics.h"
 #include "history/embedded_history_store.h"
@@ -59,35 +60,32 @@ class Rows final {
 };
 
 /// Goes through a family, past what is damaged. False from `visit` ends it.
-Result<void> for_each_value(RocksDatabase& database, rocksdb::ColumnFamilyHandle* family, HistoryCheck& found,
-                            const std::string& what, FunctionRef<bool(std::string_view, std::string_view)> visit) {
-    rocksdb::ReadOptions options = chunk_read_options();
-    options.fill_cache = false;
-    const std::unique_ptr<rocksdb::Iterator> iterator(database.db().NewIterator(options, family));
+Result<void> for_each_value(rocksdb::Iterator& iterator, HistoryCheck& found, const std::string& what,
+                            FunctionRef<bool(std::string_view, std::string_view)> visit) {
     std::string key;
-    iterator->SeekToFirst();
+    iterator.SeekToFirst();
     while (true) {
-        if (!iterator->Valid()) {
-            if (iterator->status().ok()) {
+        if (!iterator.Valid()) {
+            if (iterator.status().ok()) {
                 return {};
             }
-            if (!iterator->status().IsCorruption()) {
-                return rocks_result(iterator->status(), cannot_read);
+            if (!iterator.status().IsCorruption()) {
+                return rocks_result(iterator.status(), cannot_read);
             }
             ++found.damaged;
             if (found.damaged_examples.size() < damaged_examples_max) {
                 found.damaged_examples.push_back(what + ": a block behind " + key.substr(0, key.find('\0')) +
                                                  " cannot be read");
             }
-            if (!seek_past_damage(*iterator, key)) {
+            if (!seek_past_damage(iterator, key)) {
                 return {};
             }
         }
-        key = view_of(iterator->key());
-        if (!visit(key, view_of(iterator->value()))) {
+        key = view_of(iterator.key());
+        if (!visit(key, view_of(iterator.value()))) {
             return {};
         }
-        iterator->Next();
+        iterator.Next();
     }
 }
 
@@ -150,7 +148,8 @@ Result<void> EmbeddedHistoryStore::for_each_device(EmbeddedChunkReader& reader, 
 }
 
 Result<ScanResult> EmbeddedHistoryStore::scan(const ScanQuery& query, SampleVisitor visit) const {
-    const std::shared_lock lock(mutex_);
+    const std::shared_lock in_use(in_use_);
+    std::shared_lock lock(mutex_);
     if (const auto open = check_open(); !open) {
         return tl::unexpected(open.error());
     }
@@ -170,6 +169,13 @@ Result<ScanResult> EmbeddedHistoryStore::scan(const ScanQuery& query, SampleVisi
         }
         result.devices += samples > 0 ? 1U : 0U;
         result.samples += samples;
+        // An export takes minutes: days must come and go meanwhile.
+        lock.unlock();
+        lock.lock();
+        if (last_write_failed_) {
+            return fail(ErrorCode::unavailable,
+                        "broken off, as the history must open again after an error of its disk");
+        }
         return go_on;
     };
     Result<void> scanned;
@@ -207,10 +213,30 @@ Result<std::uint64_t> EmbeddedHistoryStore::scan_day(EmbeddedChunkReader& reader
     return count;
 }
 
-Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t)> go_on) const {
+/// By kind and day. The caller holds in_use_.
+Result<EmbeddedHistoryStore::AllIterators> EmbeddedHistoryStore::iterators_of_all() const {
+    rocksdb::ReadOptions options = chunk_read_options();
+    options.fill_cache = false;
     const std::shared_lock lock(mutex_);
     if (const auto open = check_open(); !open) {
         return tl::unexpected(open.error());
+    }
+    AllIterators all;
+    for (const auto kind : {Families::Kind::samples, Families::Kind::minutes, Families::Kind::hours}) {
+        for (const auto& [day, family] : families_->of(kind)) {
+            all[static_cast<std::size_t>(kind)].emplace_back(
+                day, std::shared_ptr<rocksdb::Iterator>(database_->db().NewIterator(options, family)));
+        }
+    }
+    return all;
+}
+
+Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t)> go_on) const {
+    // Takes minutes: days must come and go meanwhile, and what was there at the beginning is checked.
+    const std::shared_lock in_use(in_use_);
+    const auto families = iterators_of_all();
+    if (!families) {
+        return tl::unexpected(families.error());
     }
     HistoryCheck found;
     const auto damage = [&](std::string what) {
@@ -224,12 +250,12 @@ Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t
     const auto ask = [&] {
         ++looked_at;
         if (wanted && looked_at % chunks_between_questions == 0) {
-            wanted = go_on(looked_at);
+            wanted = !last_write_failed_ && go_on(looked_at);
         }
         return wanted;
     };
     SampleTable table;
-    for (const auto& [day, family] : families_->of(Families::Kind::samples)) {
+    for (const auto& [day, iterator] : (*families)[static_cast<std::size_t>(Families::Kind::samples)]) {
         const std::string what = "samples of " + date_of(day);
         const auto check = [&, first = day](std::string_view key, std::string_view value) {
             const auto parsed = parse_chunk_key(key);
@@ -246,13 +272,13 @@ Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t
             found.bytes += value.size();
             return ask();
         };
-        if (auto read = wanted ? for_each_value(*database_, family, found, what, check) : Result<void>(); !read) {
+        if (auto read = wanted ? for_each_value(*iterator, found, what, check) : Result<void>(); !read) {
             return tl::unexpected(read.error());
         }
     }
     for (const auto& [kind, slot_ms] :
          {std::pair{Families::Kind::minutes, std::int64_t{60'000}}, std::pair{Families::Kind::hours, hour.count()}}) {
-        for (const auto& [day, family] : families_->of(kind)) {
+        for (const auto& [day, iterator] : (*families)[static_cast<std::size_t>(kind)]) {
             const std::string what = "rollups from " + date_of(day);
             const auto check = [&, slot = slot_ms](std::string_view key, std::string_view value) {
                 const auto parsed = parse_rollup_key(key);
@@ -267,7 +293,7 @@ Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t
                 found.bytes += value.size();
                 return ask();
             };
-            if (auto read = wanted ? for_each_value(*database_, family, found, what, check) : Result<void>(); !read) {
+            if (auto read = wanted ? for_each_value(*iterator, found, what, check) : Result<void>(); !read) {
                 return tl::unexpected(read.error());
             }
         }
@@ -281,6 +307,9 @@ Result<HistoryCheck> EmbeddedHistoryStore::verify(FunctionRef<bool(std::uint64_t
     };
     if (auto read = for_each_segment(*database_, families_->tail(), check_segment); !read) {
         damage("open samples: " + read.error().message());
+    }
+    if (last_write_failed_) {
+        return fail(ErrorCode::unavailable, "broken off, as the history must open again after an error of its disk");
     }
     if (wanted) {
         if (auto presence = verify_presence(found, go_on); !presence) {

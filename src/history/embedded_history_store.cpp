@@ -18,6 +18,14 @@ constexpr std::string_view presence_folder = "/presence";
 /// Families of the format before chunks; what is in them cannot be read any more.
 constexpr std::string_view former_prefix = "raw:";
 constexpr std::string_view former_transitions = "transitions";
+constexpr std::size_t damaged_examples_max = 20;
+/// Of the write-ahead log, which a start reads: a second of it. Of a small budget a quarter.
+constexpr std::uint64_t log_bytes_usual = 64U << 20U;
+constexpr std::uint64_t log_bytes_min = 1U << 20U;
+
+std::uint64_t log_bytes_max(std::uint64_t budget) {
+    return budget == 0 ? log_bytes_usual : std::clamp(budget / 4, log_bytes_min, log_bytes_usual);
+}
 
 }  // namespace
 
@@ -51,7 +59,8 @@ Result<std::unique_ptr<EmbeddedHistoryStore>> EmbeddedHistoryStore::open(Embedde
     }
     auto presence =
         EmbeddedPresenceHistory::open({.directory = store->options_.directory + std::string(presence_folder),
-                                       .days = store->options_.transition_days},
+                                       .days = store->options_.transition_days,
+                                       .env = store->options_.env},
                                       metrics);
     if (!presence) {
         return tl::unexpected(presence.error());
@@ -67,6 +76,7 @@ Result<void> EmbeddedHistoryStore::open_database() {
                              .what = "history",
                              .families = {std::string(Families::tail_name), std::string(Families::state_name)},
                              .family_options = options_of,
+                             .wal_bytes_max = log_bytes_max(options_.bytes_max),
                              .env = options_.env});
     if (!opened) {
         return tl::unexpected(opened.error());
@@ -124,6 +134,18 @@ Result<void> EmbeddedHistoryStore::restore_tails() {
             }
         });
     }
+    std::vector<Day> days;
+    for (OpenLane& lane : *lanes_) {
+        lane.for_each([&](const OpenDevice& device) {
+            for (const OpenDevice::Hour& hour : device.hours) {
+                const Day day = std::chrono::floor<std::chrono::days>(from_epoch_ms(begin_of_hour(hour.hour)));
+                if (std::ranges::find(days, day) == days.end()) {
+                    days.push_back(day);
+                }
+            }
+        });
+    }
+    make_families(days);
     if (hours_lost + segments_lost > 0) {
         metrics_->damaged.Increment(static_cast<double>(hours_lost + segments_lost));
         spdlog::warn("history: {} segments of open samples in {} are damaged, {} hours of devices could not be read",
@@ -134,6 +156,7 @@ Result<void> EmbeddedHistoryStore::restore_tails() {
 
 Result<void> EmbeddedHistoryStore::reopen() {
     {
+        const std::unique_lock nobody_reads(in_use_);
         const std::unique_lock lock(mutex_);
         families_->forget();
         if (auto reopened = database_->reopen(); !reopened) {
@@ -188,9 +211,8 @@ Result<void> EmbeddedHistoryStore::written(Result<void> result) {
 }
 
 Result<void> EmbeddedHistoryStore::checkpoint() {
-    if (auto kept = presence_->checkpoint(); !kept) {
-        return kept;
-    }
+    // On a full disk it cannot be kept before the samples have made room: what is below goes on in any case.
+    const auto presence = presence_->checkpoint();
     if (last_write_failed_) {
         if (auto reopened = reopen(); !reopened) {
             return reopened;
@@ -201,10 +223,12 @@ Result<void> EmbeddedHistoryStore::checkpoint() {
             return kept;
         }
     }
-    for (std::size_t number = 0; number < lanes; ++number) {
-        if (auto saved = save_lane(number); !saved) {
-            return saved;
+    for (std::size_t lane = 0; lane < lanes;) {
+        const auto next = save_lanes(lane);
+        if (!next) {
+            return tl::unexpected(next.error());
         }
+        lane = *next;
     }
     if (auto kept = upkeep(false); !kept) {
         return kept;
@@ -213,13 +237,19 @@ Result<void> EmbeddedHistoryStore::checkpoint() {
     if (auto open = check_open(); !open) {
         return open;
     }
-    return written(rocks_result(database_->db().FlushWAL(true), cannot_write));
+    const auto synced = written(rocks_result(database_->db().FlushWAL(true), cannot_write));
+    return synced ? presence : synced;
 }
 
 // Presence ------------------------------------------------------------------------------------------------------------
 
+/// Who appends repeats it until it is done, and no checkpoint comes before: raw days go for it here.
 Result<void> EmbeddedHistoryStore::append_transition(std::string_view device, const Transition& transition) {
-    return presence_->append(device, transition);
+    auto appended = presence_->append(device, transition);
+    while (!appended && appended.error().code != ErrorCode::invalid_argument && make_room()) {
+        appended = presence_->append(device, transition);
+    }
+    return appended;
 }
 
 Result<std::vector<Transition>> EmbeddedHistoryStore::transitions(const TransitionQuery& query) const {
@@ -244,9 +274,10 @@ Result<void> EmbeddedHistoryStore::verify_presence(HistoryCheck& check, Function
     check.transitions = checked->entries;
     check.baseline_devices = checked->baseline_devices;
     check.damaged += checked->damaged;
-    if (checked->damaged > 0) {
-        check.damaged_examples.push_back(fmt::format("{} rows of the presence history", checked->damaged));
-    }
+    const std::size_t room = damaged_examples_max - std::min(damaged_examples_max, check.damaged_examples.size());
+    std::ranges::copy_n(checked->damaged_examples.begin(),
+                        static_cast<std::ptrdiff_t>(std::min(room, checked->damaged_examples.size())),
+                        std::back_inserter(check.damaged_examples));
     return {};
 }
 

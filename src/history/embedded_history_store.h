@@ -19,6 +19,7 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class Env;
+class Iterator;
 }  // namespace rocksdb
 
 namespace muster {
@@ -86,6 +87,7 @@ class EmbeddedHistoryStore final : public HistoryStore {
         HourNumber hour = 0;
     };
     static constexpr std::size_t lanes = 64;
+    static constexpr std::size_t append_group = 16;  ///< samples worked on at once
 
     EmbeddedHistoryStore(EmbeddedHistoryStoreOptions options, MetricRegistry& metrics);
 
@@ -104,11 +106,18 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Day oldest_day() const;
 
     // Appending, in embedded_history_append.cpp.
+    [[nodiscard]] static std::size_t lane_number_of(std::string_view device);
     [[nodiscard]] OpenLane& lane_of(std::string_view device) const;
-    void append_one(const Sample& sample, MetricValues metrics);
+    void append_by_lane(std::span<const Sample* const> samples);
+    void append_group_to(OpenLane& lane, std::span<const Sample* const> samples);
+    void append_metrics(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics);
+    void append_row(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics);
+    [[nodiscard]] bool has_families(Day day) const;
+    void make_families(std::span<const Day> days, bool with_rollups = false);
     [[nodiscard]] OpenDevice::Hour* hour_for(OpenLane& lane, OpenDevice& device, HourNumber hour);
-    [[nodiscard]] Result<void> save_lane(std::size_t number);
+    [[nodiscard]] Result<std::size_t> save_lanes(std::size_t first);
     [[nodiscard]] Result<void> seal(OpenLane& lane, std::span<const DueHour> due);
+    [[nodiscard]] Result<void> seal_in_parts(OpenLane& lane, std::span<const DueHour> due);
     [[nodiscard]] Result<void> seal_due(OpenLane& lane, bool all);
     [[nodiscard]] Result<std::uint32_t> encode_hour(const DueHour& due, std::string& key, std::string& chunk) const;
     [[nodiscard]] bool is_due(const OpenDevice& device, HourNumber hour) const;
@@ -117,15 +126,17 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Result<void> upkeep(bool all);
     [[nodiscard]] Result<void> roll_days(std::size_t devices_max);
     [[nodiscard]] Result<void> roll_device(std::string_view device, Day day);
-    [[nodiscard]] Result<void> make_rollup_families(Day day);
     [[nodiscard]] Result<void> end_roll(Day day);
     [[nodiscard]] std::optional<Day> day_to_roll() const;
     [[nodiscard]] bool is_rolled(Day day) const;
     [[nodiscard]] bool is_being_rolled(Day day) const;
     [[nodiscard]] Result<void> drop_old_days();
     [[nodiscard]] Result<void> keep_budget();
+    [[nodiscard]] bool make_room();
     [[nodiscard]] HistoryDisk measure_disk() const;
 
+    using AllIterators = std::array<std::vector<std::pair<Day, std::shared_ptr<rocksdb::Iterator>>>, 3>;
+    [[nodiscard]] Result<AllIterators> iterators_of_all() const;
     [[nodiscard]] Result<void> verify_presence(HistoryCheck& check, FunctionRef<bool(std::uint64_t)> go_on) const;
 
     // Reading, in embedded_history_queries.cpp and embedded_history_scans.cpp.
@@ -156,8 +167,11 @@ class EmbeddedHistoryStore final : public HistoryStore {
     const EmbeddedHistoryStoreOptions options_;
     std::atomic<std::int64_t> newest_ms_{0};
     std::unique_ptr<EmbeddedPresenceHistory> presence_;  ///< in files of its own
-    /// Shared: families are in use; exclusive: they come or go, the database is reopened. Taken after a lane's.
-    mutable std::shared_mutex mutex_;
+    // Locks are taken in this order: upkeep_mutex_, in_use_, mutex_, a lane's (several: ascending), roll_mutex_. Who
+    // has a lane's does not ask for mutex_.
+    mutable std::shared_mutex
+        in_use_;  ///< shared: iterators are open beyond mutex_; exclusive: the database is reopened
+    mutable std::shared_mutex mutex_;  ///< shared: families are in use; exclusive: they come or go
     std::unique_ptr<RocksDatabase> database_;
     std::unique_ptr<EmbeddedHistoryFamilies> families_;
     std::unique_ptr<std::array<OpenLane, lanes>> lanes_;
@@ -169,7 +183,7 @@ class EmbeddedHistoryStore final : public HistoryStore {
     std::atomic<std::uint64_t> seals_{0};
 
     std::mutex upkeep_mutex_;                              ///< one checkpoint at a time does what goes on beside
-    std::mutex roll_mutex_;                                ///< one device is rolled up at a time; taken last
+    std::mutex roll_mutex_;                                ///< one device is rolled up at a time
     std::size_t next_to_seal_ = 0;                         ///< lane; under upkeep_mutex_
     std::string rolled_to_;                                ///< device; under upkeep_mutex_
     std::atomic<std::int32_t> rolled_until_{INT32_MIN};    ///< day since 1970 that is rolled up, with all before

@@ -9,6 +9,7 @@
 #include "history/embedded_history_families.h"
 #include "history/embedded_history_metrics.h"
 #include "history/embedded_history_store.h"
+#include "history/embedded_presence_history.h"
 #include "history/embedded_tail.h"
 #include "storage/embedded_rocksdb.h"
 
@@ -35,12 +36,21 @@ std::int32_t number_of(Day day) {
     return static_cast<std::int32_t>(day.time_since_epoch().count());
 }
 
-std::uint64_t bytes_of(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
-    std::uint64_t tables = 0;
-    std::uint64_t memory = 0;
-    db.GetIntProperty(family, "rocksdb.total-sst-files-size", &tables);
-    db.GetIntProperty(family, "rocksdb.cur-size-all-mem-tables", &memory);
-    return tables + memory;
+std::uint64_t property_of(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const char* name) {
+    std::uint64_t value = 0;
+    db.GetIntProperty(family, name, &value);
+    return value;
+}
+
+std::uint64_t bytes_in_memory(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
+    return property_of(db, family, "rocksdb.cur-size-all-mem-tables");
+}
+
+/// Adds them to `sum` as well.
+std::uint64_t bytes_of_tables(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, std::uint64_t& sum) {
+    const std::uint64_t bytes = property_of(db, family, "rocksdb.total-sst-files-size");
+    sum += bytes;
+    return bytes;
 }
 
 }  // namespace
@@ -55,7 +65,6 @@ Result<void> EmbeddedHistoryStore::upkeep(bool all) {
     for (std::size_t i = 0; i < (all ? lanes : lanes_a_checkpoint); ++i) {
         OpenLane& lane = (*lanes_)[next_to_seal_];
         next_to_seal_ = (next_to_seal_ + 1) % lanes;
-        const std::lock_guard lane_lock(lane.mutex);
         if (auto sealed = seal_due(lane, all); !sealed) {
             return sealed;
         }
@@ -107,25 +116,34 @@ Result<void> EmbeddedHistoryStore::roll_days(std::size_t devices_max) {
                 return open;
             }
             day = day_to_roll();
-            if (!day) {
-                return {};
+        }
+        if (!day) {
+            return {};
+        }
+        make_families({&*day, 1}, true);
+        const std::shared_lock lock(mutex_);
+        if (auto open = check_open(); !open) {
+            return open;
+        }
+        if (!is_being_rolled(*day)) {
+            rolling_ = number_of(*day);
+            rolled_to_.clear();
+        }
+        if (!has_families(*day)) {
+            rolling_ = INT32_MIN;
+            return fail(ErrorCode::io, "the history cannot begin the rollups of a day");
+        }
+        EmbeddedChunkReader reader(*database_, *families_, seals_.load());
+        constexpr std::size_t batch = 500;
+        std::string at = rolled_to_;
+        while (devices.size() < std::min(devices_max, batch)) {
+            auto next = reader.next_device(Families::Kind::samples, *day, at);
+            if (!next) {
+                last = true;
+                break;
             }
-            if (!is_being_rolled(*day)) {
-                rolling_ = number_of(*day);
-                rolled_to_.clear();
-            }
-            EmbeddedChunkReader reader(*database_, *families_, seals_.load());
-            constexpr std::size_t batch = 500;
-            std::string at = rolled_to_;
-            while (devices.size() < std::min(devices_max, batch)) {
-                auto next = reader.next_device(Families::Kind::samples, *day, at);
-                if (!next) {
-                    last = true;
-                    break;
-                }
-                at = *next;
-                devices.push_back(std::move(*next));
-            }
+            at = *next;
+            devices.push_back(std::move(*next));
         }
         for (const std::string& device : devices) {
             if (auto rolled = roll_device(device, *day); !rolled) {
@@ -144,35 +162,8 @@ Result<void> EmbeddedHistoryStore::roll_days(std::size_t devices_max) {
     }
 }
 
-Result<void> EmbeddedHistoryStore::make_rollup_families(Day day) {
-    {
-        const std::shared_lock lock(mutex_);
-        if (families_->get(Families::Kind::minutes, day) != nullptr &&
-            families_->get(Families::Kind::hours, day) != nullptr) {
-            return {};
-        }
-    }
-    const std::unique_lock lock(mutex_);
-    if (auto open = check_open(); !open) {
-        return open;
-    }
-    for (const auto kind : {Families::Kind::minutes, Families::Kind::hours}) {
-        if (auto made = families_->get_or_create(*database_, kind, day); !made) {
-            return tl::unexpected(made.error());
-        }
-    }
-    return {};
-}
-
-/// Of all its sealed chunks, over what was rolled up before.
+/// Of all its sealed chunks, over what was rolled up before. mutex_ is held, and the families are there.
 Result<void> EmbeddedHistoryStore::roll_device(std::string_view device, Day day) {
-    if (auto made = make_rollup_families(day); !made) {
-        return written(made);
-    }
-    const std::shared_lock lock(mutex_);
-    if (auto open = check_open(); !open) {
-        return written(open);
-    }
     // Who reads later writes later: what a late chunk adds is not undone by one who has not seen it.
     const std::lock_guard turn(roll_mutex_);
     EmbeddedChunkReader reader(*database_, *families_, seals_.load());
@@ -200,11 +191,8 @@ Result<void> EmbeddedHistoryStore::roll_device(std::string_view device, Day day)
     return written(rocks_result(database_->db().Write(rocksdb::WriteOptions(), &batch), cannot_write));
 }
 
+/// mutex_ is held.
 Result<void> EmbeddedHistoryStore::end_roll(Day day) {
-    const std::shared_lock lock(mutex_);
-    if (auto open = check_open(); !open) {
-        return written(open);
-    }
     if (auto stored = written(write_rolled_until(*database_, families_->state(), number_of(day))); !stored) {
         return stored;
     }
@@ -283,6 +271,14 @@ Result<void> EmbeddedHistoryStore::keep_budget() {
     return {};
 }
 
+/// For a disk that refuses what must not be lost: lets a raw day go when there are several and there is too little
+/// disk. False: none has gone.
+bool EmbeddedHistoryStore::make_room() {
+    const std::lock_guard turn(upkeep_mutex_);
+    const std::uint64_t before = days_dropped_early_;
+    return keep_budget() && days_dropped_early_ != before;
+}
+
 HistoryDisk EmbeddedHistoryStore::measure_disk() const {
     const std::shared_lock lock(mutex_);
     DiskUse use;
@@ -290,15 +286,20 @@ HistoryDisk EmbeddedHistoryStore::measure_disk() const {
         return {};
     }
     rocksdb::DB& db = database_->db();
+    std::uint64_t tables = 0;
     for (const auto& [day, family] : families_->of(Families::Kind::samples)) {
-        use.raw_days.push_back(bytes_of(db, family));
+        use.raw_days.push_back(bytes_in_memory(db, family));
+        use.raw_days.back() += bytes_of_tables(db, family, tables);
     }
     for (const auto kind : {Families::Kind::minutes, Families::Kind::hours}) {
         for (const auto& [day, family] : families_->of(kind)) {
-            use.rollup_bytes += bytes_of(db, family);
+            use.rollup_bytes += bytes_in_memory(db, family);
+            use.rollup_bytes += bytes_of_tables(db, family, tables);
         }
     }
-    use.other_bytes = bytes_of(db, families_->tail());
+    // The stored tail, write-ahead logs, presence: all other files.
+    const std::uint64_t files = bytes_of_files(options_.directory);
+    use.other_bytes = files - std::min(files, tables) + (presence_ == nullptr ? 0 : presence_->disk_bytes());
     std::error_code error;
     const auto space = std::filesystem::space(options_.directory, error);
     use.free_bytes = error ? UINT64_MAX : space.available;

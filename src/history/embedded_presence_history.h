@@ -46,18 +46,22 @@ class EmbeddedPresenceHistory final {
 
     /// Durable after the next checkpoint. A transition older than all days kept is left out and counted.
     [[nodiscard]] Result<void> append(std::string_view device, const Transition& transition);
-    /// Also drops old days and goes on with a baseline.
+    /// Also drops old days and goes on with a baseline, neither of which makes it fail.
     [[nodiscard]] Result<void> checkpoint();
 
+    // Questions leave out what is damaged, and count it.
     [[nodiscard]] Result<std::vector<Transition>> transitions(const TransitionQuery& query) const;
     [[nodiscard]] Result<void> presence_at(Timestamp at, std::string_view after, PastPresenceVisitor visit) const;
     [[nodiscard]] std::optional<Timestamp> since() const;
+    /// Of its disk: all of its files, write-ahead log included.
+    [[nodiscard]] std::uint64_t disk_bytes() const;
 
     /// What a check of the stored rows found.
     struct Checked {
         std::uint64_t entries = 0;
         std::uint64_t baseline_devices = 0;
-        std::uint64_t damaged = 0;
+        std::uint64_t damaged = 0;                  ///< rows, or blocks of rows
+        std::vector<std::string> damaged_examples;  ///< at most 20, in words: what and where
     };
     /// Reads every row with its checksum. `report` is called now and then with what was found so far; false ends the
     /// check. A damaged row is counted and passed over; io: a file cannot be read on.
@@ -94,14 +98,18 @@ class EmbeddedPresenceHistory final {
     [[nodiscard]] Result<void> go_on_with_baseline();
     [[nodiscard]] Result<bool> write_baseline_part();
     [[nodiscard]] Result<void> drop_old_days();
-    [[nodiscard]] static Result<bool> verify_day(rocksdb::Iterator& rows, Checked& checked,
+    [[nodiscard]] static Result<bool> verify_day(const std::string& name, rocksdb::Iterator& rows, Checked& checked,
                                                  FunctionRef<bool(const Checked&)> report);
+    [[nodiscard]] Result<std::uint64_t> read_backward(Family day, const std::string& first, const std::string& end,
+                                                      std::size_t limit, std::vector<Transition>& result) const;
+    void note_damage(std::uint64_t rows) const;
 
     const EmbeddedPresenceHistoryOptions options_;
     std::atomic<std::int64_t> newest_ms_{0};
     std::atomic<bool> last_write_failed_{false};
     std::mutex checkpoint_mutex_;  ///< one checkpoint at a time; taken before the others; guards log_
     LogLimit log_;
+    mutable LogLimit damage_log_{Seconds(60)};
     mutable std::shared_mutex in_use_;  ///< shared: iterators are open; exclusive: the database is reopened
     mutable std::shared_mutex mutex_;   ///< of what follows; appends and baseline parts share it
     std::unique_ptr<RocksDatabase> database_;
@@ -113,6 +121,7 @@ class EmbeddedPresenceHistory final {
     Counter& late_;
     Counter& too_old_;
     Counter& failures_;
+    Counter& damaged_;
     Counter& baselines_written_;
     Gauge& days_gauge_;
     std::shared_ptr<void> refresh_;

@@ -1,14 +1,16 @@
 #include "history/embedded_presence_history.h"
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <tuple>
 
 #include <gtest/gtest.h>
-#include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 
 #include "base/random.h"
+#include "storage/embedded_full_disk.h"
+#include "storage/embedded_rocksdb.h"
 #include "storage/scratch_directory.h"
 
 namespace muster {
@@ -83,6 +85,16 @@ class PresenceHistory : public ::testing::Test {
             {.device = device, .from = from_epoch_ms(0), .to = from_epoch_ms(INT64_MAX), .limit = 10'000});
         EXPECT_TRUE(listed);
         return listed ? *listed : std::vector<Transition>{};
+    }
+    /// Opens what the closed history left, and the history again.
+    void change_stored(const std::function<void(RocksDatabase&)>& change) {
+        history_.reset();
+        {
+            auto database = RocksDatabase::open({.directory = directory_.path() + "/presence", .what = "presence"});
+            ASSERT_TRUE(database) << database.error().message();
+            change(**database);
+        }
+        open();
     }
     bool has_metric(const std::string& line) { return metrics_.render().find("\n" + line + "\n") != std::string::npos; }
 
@@ -208,42 +220,6 @@ TEST_F(PresenceHistory, a_device_that_flaps_all_day_is_found_by_a_seek) {
     }
 }
 
-/// The real file system, on which nothing can be appended to a write-ahead log while `full` is set.
-class FullDisk final : public rocksdb::FileSystemWrapper {
- public:
-    FullDisk() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-
-    [[nodiscard]] const char* Name() const override { return "FullDisk"; }
-    rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
-                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                      rocksdb::IODebugContext* debug) override {
-        auto status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
-        if (status.ok() && name.ends_with(".log")) {
-            *file = std::make_unique<File>(std::move(*file), full);
-        }
-        return status;
-    }
-
-    std::atomic<bool> full{false};
-
- private:
-    class File final : public rocksdb::FSWritableFileOwnerWrapper {
-     public:
-        File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>& full)
-            : FSWritableFileOwnerWrapper(std::move(file)), full_(full) {}
-
-        using FSWritableFileOwnerWrapper::Append;
-        rocksdb::IOStatus Append(const rocksdb::Slice& bytes, const rocksdb::IOOptions& options,
-                                 rocksdb::IODebugContext* debug) override {
-            return full_ ? rocksdb::IOStatus::NoSpace("the disk is full")
-                         : FSWritableFileOwnerWrapper::Append(bytes, options, debug);
-        }
-
-     private:
-        const std::atomic<bool>& full_;
-    };
-};
-
 TEST_F(PresenceHistory, a_full_disk_refuses_and_appending_alone_goes_on_when_there_is_room) {
     const auto disk = std::make_shared<FullDisk>();
     const auto env = rocksdb::NewCompositeEnv(disk);
@@ -281,6 +257,141 @@ TEST_F(PresenceHistory, every_row_is_checked) {
     EXPECT_EQ(checked->baseline_devices, 1U);
     EXPECT_EQ(checked->damaged, 0U);
     EXPECT_EQ(reports, 2);
+}
+
+// Damage --------------------------------------------------------------------------------------------------------------
+
+TEST_F(PresenceHistory, a_damaged_entry_is_left_out_and_counted_and_the_others_are_there) {
+    for (const char* device : {"a", "b", "c"}) {
+        append(device, entry(day_ms + 1000, 1, PresenceState::online));
+        append(device, entry(day_ms + 2000, 2, PresenceState::offline));
+    }
+    append("d", entry(day_ms + 1000, 3, PresenceState::online));
+    change_stored([](RocksDatabase& database) {
+        auto* const family = database.family("presence:1");
+        for (const std::string& key : {presence_key("b", from_epoch_ms(day_ms + 2000), 2),
+                                       presence_key("d", from_epoch_ms(day_ms + 1000), 3), std::string("no key")}) {
+            ASSERT_TRUE(database.db().Put({}, family, key, "rubbish").ok());
+        }
+    });
+    const Picture seen = picture(2 * day_ms);
+    ASSERT_EQ(seen.size(), 3U) << "of d nothing is left";
+    EXPECT_EQ(seen.at("a").state, PresenceState::offline);
+    EXPECT_EQ(seen.at("b").state, PresenceState::online) << "the entry before it counts";
+    EXPECT_EQ(seen.at("c").state, PresenceState::offline);
+    EXPECT_TRUE(has_metric("muster_presence_history_damaged_rows_total 3"));
+    ASSERT_EQ(all("b").size(), 1U);
+    EXPECT_EQ(all("b")[0].offset, 1);
+    EXPECT_TRUE(all("d").empty());
+    EXPECT_TRUE(has_metric("muster_presence_history_damaged_rows_total 6"));
+    const auto checked = history_->verify([](const EmbeddedPresenceHistory::Checked&) { return true; });
+    ASSERT_TRUE(checked);
+    EXPECT_EQ(checked->entries, 5U);
+    EXPECT_EQ(checked->damaged, 3U);
+    ASSERT_EQ(checked->damaged_examples.size(), 3U);
+    EXPECT_EQ(checked->damaged_examples[0], "presence of 1970-01-02: an entry of b");
+}
+
+TEST_F(PresenceHistory, a_damaged_part_of_a_baseline_costs_its_devices_alone) {
+    for (int i = 0; i < 1200; ++i) {
+        append(fmt::format("d{:04}", i), entry(10 * day_ms + 5, i, PresenceState::online));
+    }
+    append("d0000", entry(11 * day_ms + 3'600'000, 5000, PresenceState::offline));
+    checkpoint(3);
+    ASSERT_TRUE(has_metric("muster_presence_history_baselines_total 1"));
+    change_stored([](RocksDatabase& database) {
+        auto* const family = database.family("presence:11");
+        const std::string key = std::string(1, '\0') + "d0512";
+        std::string chunk;
+        ASSERT_TRUE(database.db().Get({}, family, key, &chunk).ok());
+        chunk[chunk.size() / 2] = static_cast<char>(chunk[chunk.size() / 2] ^ 4);
+        ASSERT_TRUE(database.db().Put({}, family, key, chunk).ok());
+    });
+    const Picture seen = picture(12 * day_ms);
+    EXPECT_EQ(seen.size(), 1200U - 512U);
+    EXPECT_TRUE(seen.contains("d0511"));
+    EXPECT_TRUE(seen.contains("d1024"));
+    EXPECT_EQ(picture(12 * day_ms, "d1023").size(), 176U);
+    EXPECT_EQ(picture(12 * day_ms, "d0700").size(), 176U);
+    const auto checked = history_->verify([](const EmbeddedPresenceHistory::Checked&) { return true; });
+    ASSERT_TRUE(checked);
+    EXPECT_EQ(checked->damaged, 1U);
+    EXPECT_EQ(checked->baseline_devices, 1200U - 512U);
+}
+
+/// A day in a table file of its own, with bytes of one place or of many changed.
+class DamagedPresenceFile : public PresenceHistory {
+ protected:
+    static constexpr int devices = 3000;
+
+    /// Two entries a device; small blocks hold some tens of them.
+    void fill() {
+        for (int i = 0; i < devices; ++i) {
+            append(fmt::format("device-{:06}", i), entry(day_ms + 1000 + i, 2 * i, PresenceState::online));
+            append(fmt::format("device-{:06}", i), entry(day_ms + 9000 + i, 2 * i + 1, PresenceState::offline));
+        }
+        change_stored(
+            [](RocksDatabase& database) { ASSERT_TRUE(database.db().Flush({}, database.family("presence:1")).ok()); });
+    }
+    void spoil(double from, double to, int places) {
+        history_.reset();
+        std::string largest;
+        for (const auto& file : std::filesystem::directory_iterator(directory_.path() + "/presence")) {
+            if (file.path().extension() == ".sst" &&
+                (largest.empty() || file.file_size() > std::filesystem::file_size(largest))) {
+                largest = file.path();
+            }
+        }
+        ASSERT_FALSE(largest.empty());
+        const auto size = static_cast<double>(std::filesystem::file_size(largest));
+        std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+        Random random(5);
+        for (int i = 0; i < places; ++i) {
+            file.seekp(static_cast<std::streamoff>(size * from) +
+                       static_cast<std::streamoff>(random.below(static_cast<std::uint64_t>(size * (to - from)))));
+            file.put('\x5a');
+        }
+        file.close();
+        open();
+    }
+};
+
+TEST_F(DamagedPresenceFile, a_block_that_cannot_be_read_costs_the_devices_in_it_alone) {
+    fill();
+    spoil(0.4, 0.401, 3);
+    const Picture seen = picture(2 * day_ms);
+    EXPECT_LT(seen.size(), static_cast<std::size_t>(devices));
+    EXPECT_GT(seen.size(), devices * 8U / 10U) << "one block of a few";
+    EXPECT_TRUE(seen.contains("device-000000"));
+    EXPECT_TRUE(seen.contains(fmt::format("device-{:06}", devices - 1)));
+    EXPECT_FALSE(has_metric("muster_presence_history_damaged_rows_total 0"));
+    std::size_t listed = 0;
+    for (int i = 0; i < devices; ++i) {
+        listed += all(fmt::format("device-{:06}", i)).size();
+    }
+    EXPECT_GE(listed, 2 * (seen.size() - 2));
+    EXPECT_LE(listed, 2 * seen.size() + 2) << "that of a device may lie in two blocks";
+    const auto checked = history_->verify([](const EmbeddedPresenceHistory::Checked&) { return true; });
+    ASSERT_TRUE(checked);
+    EXPECT_EQ(checked->entries, listed);
+    EXPECT_EQ(checked->damaged, 1U);
+    append("zz", entry(day_ms + 80'000'000, 99'999, PresenceState::online));
+    append("zz", entry(2 * day_ms + 3'600'000, 99'999, PresenceState::online));
+    checkpoint(3);
+    EXPECT_TRUE(has_metric("muster_presence_history_baselines_total 1")) << "days go on";
+}
+
+TEST_F(DamagedPresenceFile, damage_in_many_places_ends_neither_a_question_nor_a_check) {
+    fill();
+    spoil(0.0, 0.8, 20);
+    const auto read = history_->presence_at(from_epoch_ms(2 * day_ms), "", [](const PastPresence&) { return true; });
+    EXPECT_TRUE(read);
+    for (int i = 0; i < devices; i += 7) {
+        EXPECT_LE(all(fmt::format("device-{:06}", i)).size(), 2U);
+    }
+    const auto checked = history_->verify([](const EmbeddedPresenceHistory::Checked&) { return true; });
+    ASSERT_TRUE(checked);
+    EXPECT_GT(checked->damaged, 0U);
 }
 
 TEST_F(PresenceHistory, what_has_no_valid_device_or_time_is_refused) {

@@ -1,5 +1,6 @@
 #include "history/embedded_presence_scan.h"
 
+#include "history/embedded_damage.h"
 #include "storage/embedded_rocksdb.h"
 
 namespace muster {
@@ -36,9 +37,9 @@ PresenceBaselineCursor::PresenceBaselineCursor(rocksdb::DB& db, rocksdb::ColumnF
 Result<void> PresenceBaselineCursor::start() {
     // The chunk that has the device, if one does, begins at it or before it.
     iterator_->SeekForPrev(baseline_key(after_));
-    const auto is_chunk = [this] { return iterator_->Valid() && iterator_->key().size() > 1; };
     if (!is_chunk()) {
-        iterator_->Seek(baseline_key(std::string_view("\1", 1)));  // past the baseline's mark
+        key_ = baseline_key(after_.empty() ? std::string_view("\1", 1) : std::string_view(after_));
+        seek_anew(*iterator_, key_);  // past the baseline's mark
     }
     if (auto read = read_chunk(); !read) {
         return read;
@@ -51,14 +52,33 @@ Result<void> PresenceBaselineCursor::start() {
     return {};
 }
 
+bool PresenceBaselineCursor::is_chunk() const {
+    return iterator_->Valid() && iterator_->key().size() > 1 && iterator_->key()[0] == '\0';
+}
+
+/// The one at which the iterator stands, or the first behind it that can be read.
 Result<void> PresenceBaselineCursor::read_chunk() {
     index_ = 0;
-    const bool is_chunk = iterator_->Valid() && iterator_->key().size() > 1 && iterator_->key()[0] == '\0';
-    if (!is_chunk) {
-        chunk_ = {};
-        return rocks_result(iterator_->status(), cannot_read);
+    while (true) {
+        if (!iterator_->Valid() && iterator_->status().IsCorruption()) {
+            ++damaged_;
+            if (!seek_past_damage(*iterator_, key_)) {
+                chunk_ = {};
+                return {};
+            }
+        }
+        if (!is_chunk()) {
+            chunk_ = {};
+            return rocks_result(iterator_->status(), cannot_read);
+        }
+        if (chunk_.decode(view_of(iterator_->value())) && chunk_.size() > 0) {
+            key_ = view_of(iterator_->key());
+            return {};
+        }
+        ++damaged_;
+        key_ = view_of(iterator_->key());
+        iterator_->Next();
     }
-    return chunk_.decode(view_of(iterator_->value()));
 }
 
 std::string_view PresenceBaselineCursor::device() const {
@@ -77,9 +97,10 @@ Result<void> PresenceBaselineCursor::next() {
 
 PresenceDayCursor::PresenceDayCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
                                      const rocksdb::Snapshot* snapshot, Timestamp at, std::string_view after)
-    : at_(at), iterator_(db.NewIterator(scan_options(snapshot), family)) {
-    iterator_->Seek(after.empty() ? rocksdb::Slice(first_entry.data(), first_entry.size())
-                                  : rocksdb::Slice(presence_end(after)));
+    : at_(at),
+      begin_(after.empty() ? std::string(first_entry) : presence_end(after)),
+      iterator_(db.NewIterator(scan_options(snapshot), family)) {
+    iterator_->Seek(begin_);
 }
 
 bool PresenceDayCursor::is_of_device() const {
@@ -90,19 +111,36 @@ bool PresenceDayCursor::is_of_device() const {
     return key.size() > device_.size() && key[device_.size()] == '\0' && key.starts_with(device_);
 }
 
-Result<bool> PresenceDayCursor::keep_if_in_time() {
-    const auto time = time_of_presence_key(view_of(iterator_->key()), device_.size());
-    if (!time) {
-        return fail(ErrorCode::corrupt, "presence history has a damaged key", device_);
+/// At an entry, which may be the first behind damage. False: at the end, or the iterator's status tells.
+bool PresenceDayCursor::stands() {
+    if (iterator_->Valid()) {
+        return true;
     }
-    if (*time > at_) {
+    if (!iterator_->status().IsCorruption()) {
         return false;
     }
-    row_ = view_of(iterator_->value());
-    if (!decode_presence_brief(row_, *time, presence_)) {
-        return fail(ErrorCode::corrupt, "presence history has a damaged entry", device_);
+    ++damaged_;
+    return seek_past_damage(*iterator_, device_.empty() ? begin_ : presence_key(device_, passed_, INT64_MAX));
+}
+
+PresenceDayCursor::Entry PresenceDayCursor::read_entry() {
+    const auto time = time_of_presence_key(view_of(iterator_->key()), device_.size());
+    if (!time) {
+        return Entry::damaged;
     }
-    return true;
+    passed_ = *time;
+    if (*time > at_) {
+        return Entry::later;
+    }
+    const std::string_view row = view_of(iterator_->value());
+    PastPresence read;
+    if (!decode_presence_brief(row, *time, read)) {
+        return Entry::damaged;
+    }
+    row_ = row;
+    presence_ = read;
+    presence_.region = std::string_view(row_).substr(row_.size() - read.region.size());  // it ends the row
+    return Entry::kept;
 }
 
 void PresenceDayCursor::seek_past_device() {
@@ -116,42 +154,44 @@ void PresenceDayCursor::seek_past_device() {
 }
 
 /// Takes the last entry in time of the device at which the iterator stands, and leaves the iterator at the next device.
-Result<void> PresenceDayCursor::read_device(bool& found) {
-    found = false;
-    for (int step = 0; is_of_device(); ++step) {
+/// False: the device has none in time.
+bool PresenceDayCursor::read_device() {
+    bool found = false;
+    for (int step = 0; stands() && is_of_device(); ++step) {
         if (step == steps_before_seek) {
             iterator_->SeekForPrev(presence_key(device_, at_, INT64_MAX));
+            if (!is_of_device()) {
+                ++damaged_;  // the entry lies in a block that cannot be read: the one before it counts
+                seek_anew(*iterator_, presence_end(device_));
+                break;
+            }
         }
-        const auto kept = keep_if_in_time();
-        if (!kept) {
-            return tl::unexpected(kept.error());
-        }
-        found = found || *kept;
-        if (!*kept || step == steps_before_seek) {
+        const Entry entry = read_entry();
+        damaged_ += entry == Entry::damaged ? 1U : 0U;
+        found = found || entry == Entry::kept;
+        if (entry == Entry::later || step == steps_before_seek) {
             break;
         }
         iterator_->Next();
     }
     seek_past_device();
-    return {};
+    return found;
 }
 
 Result<void> PresenceDayCursor::next() {
-    bool found = false;
-    while (!found && iterator_->Valid()) {
+    while (stands()) {
         device_ = device_of_presence_key(view_of(iterator_->key()));
-        if (device_.empty()) {
-            return fail(ErrorCode::corrupt, "presence history has a damaged key");
-        }
-        if (auto read = read_device(found); !read) {
-            return read;
+        passed_ = {};
+        if (!is_of_device()) {
+            ++damaged_;  // no key of an entry
+            iterator_->Next();
+        } else if (read_device()) {
+            presence_.device = device_;
+            return {};
         }
     }
-    presence_.device = device_;
-    if (!found) {
-        device_.clear();
-    }
-    return rocks_result(iterator_->status(), cannot_read);
+    device_.clear();
+    return iterator_->status().IsCorruption() ? Result<void>() : rocks_result(iterator_->status(), cannot_read);
 }
 
 // Both ----------------------------------------------------------------------------------------------------------------
@@ -197,6 +237,14 @@ Result<void> PresenceScan::step() {
         }
     }
     return {};
+}
+
+std::uint64_t PresenceScan::damaged() const {
+    std::uint64_t sum = baseline_ == nullptr ? 0 : baseline_->damaged();
+    for (const PresenceDayCursor& day : days_) {
+        sum += day.damaged();
+    }
+    return sum;
 }
 
 Result<bool> PresenceScan::next(PastPresence& into) {

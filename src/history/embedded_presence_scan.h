@@ -14,7 +14,7 @@
 
 namespace muster {
 
-/// Walks the devices of one baseline in id order. One thread; one chunk in memory.
+/// Walks the devices of one baseline in id order, past chunks that are damaged. One thread; one chunk in memory.
 class PresenceBaselineCursor final {
  public:
     /// Begins with the first device after `after`.
@@ -27,18 +27,24 @@ class PresenceBaselineCursor final {
     [[nodiscard]] Result<void> next();
     /// To call once before the first use.
     [[nodiscard]] Result<void> start();
+    /// Chunks, or blocks of them, that could not be read.
+    [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
 
  private:
+    [[nodiscard]] bool is_chunk() const;
     [[nodiscard]] Result<void> read_chunk();
 
     const std::string after_;
     std::unique_ptr<rocksdb::Iterator> iterator_;
     PresenceChunk chunk_;
+    std::string key_;  ///< of the chunk read last
     std::size_t index_ = 0;
+    std::uint64_t damaged_ = 0;
 };
 
-/// Walks the devices that have an entry of one day at or before a time, in id order. Skips the rest of a device's
-/// entries by a seek once it has stepped over a few, so that one that flaps all day costs no more than a seek.
+/// Walks the devices that have an entry of one day at or before a time, in id order, past entries that are damaged.
+/// Skips the rest of a device's entries by a seek once it has stepped over a few, so that one that flaps all day costs
+/// no more than a seek.
 class PresenceDayCursor final {
  public:
     PresenceDayCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const rocksdb::Snapshot* snapshot,
@@ -48,18 +54,26 @@ class PresenceDayCursor final {
     [[nodiscard]] std::string_view device() const { return device_; }
     [[nodiscard]] PastPresence presence() const { return presence_; }
     [[nodiscard]] Result<void> next();
+    /// Entries, or blocks of them, that could not be read.
+    [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
 
  private:
-    [[nodiscard]] Result<void> read_device(bool& found);
+    enum class Entry : std::uint8_t { kept, later, damaged };
+
+    [[nodiscard]] bool stands();
+    [[nodiscard]] bool read_device();
     [[nodiscard]] bool is_of_device() const;
-    [[nodiscard]] Result<bool> keep_if_in_time();
+    [[nodiscard]] Entry read_entry();
     void seek_past_device();
 
     const Timestamp at_;
+    const std::string begin_;
     std::unique_ptr<rocksdb::Iterator> iterator_;
     std::string device_;
+    Timestamp passed_{};  ///< of the device: the entry at which the iterator stood last
     std::string row_;
     PastPresence presence_;
+    std::uint64_t damaged_ = 0;
 };
 
 /// Every device as it was at a time: the baseline of a day laid under the entries of that day and of those after it up
@@ -74,8 +88,10 @@ class PresenceScan final {
     };
     PresenceScan(const Sources& sources, Timestamp at, std::string_view after);
 
-    /// The next device; false at the end. corrupt: a row cannot be read.
+    /// The next device; false at the end. Damaged rows are left out and counted. io: a file cannot be read.
     [[nodiscard]] Result<bool> next(PastPresence& into);
+    /// Rows, or blocks of them, that were left out so far.
+    [[nodiscard]] std::uint64_t damaged() const;
 
  private:
     [[nodiscard]] Result<void> start();

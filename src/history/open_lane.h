@@ -22,6 +22,8 @@ namespace muster {
     return static_cast<std::int64_t>(hour) * 3'600'000;
 }
 
+inline constexpr std::size_t cache_line_bytes = 64;
+
 /// The open rows of one device: an hour each, few at a time. Owned by its lane.
 struct OpenDevice {
     struct Hour {
@@ -38,6 +40,19 @@ struct OpenDevice {
 
     [[nodiscard]] Hour* find(HourNumber hour);
     void remove(HourNumber hour);
+    // What the next append will touch, in two steps: the second reads what the first has fetched.
+    void prefetch_hours() const {
+        if (!hours.empty()) {
+            const auto* const newest = reinterpret_cast<const char*>(&hours.back());
+            __builtin_prefetch(newest, 1);
+            __builtin_prefetch(newest + cache_line_bytes, 1);
+        }
+    }
+    void prefetch_rows() const {
+        if (!hours.empty()) {
+            hours.back().rows.prefetch();
+        }
+    }
 };
 
 /// A part of the fleet's open samples, and what of them the stored tail has. The owner locks `mutex` around every call.

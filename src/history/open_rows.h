@@ -59,6 +59,14 @@ class OpenRows final {
     /// malformed: what was restored are not rows, and is gone.
     [[nodiscard]] Result<void> resume();
 
+    /// Of what the next append() will touch.
+    void prefetch() const {
+        __builtin_prefetch(bytes_.data());  // the names of the first shape
+        __builtin_prefetch(bytes_.data() + bytes_.size(), 1);
+        __builtin_prefetch(state_.values.data(), 1);
+        __builtin_prefetch(state_.shapes.data());
+    }
+
     [[nodiscard]] std::string_view bytes() const { return bytes_; }
     [[nodiscard]] std::uint32_t samples() const { return samples_; }
     [[nodiscard]] std::size_t memory_bytes() const;

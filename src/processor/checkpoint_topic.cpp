@@ -73,6 +73,7 @@ Result<void> CheckpointTopic::read_all(std::string_view topic, Partition partiti
                                        FunctionRef<void(const ConsumerRecord&)> visit) {
     ConsumerOptions options;
     options.topics = {std::string(topic)};
+    options.partitions = {partition};
     auto consumer = bus_.consumer(std::move(options));
     if (!consumer) {
         return tl::unexpected(consumer.error());
@@ -80,11 +81,7 @@ Result<void> CheckpointTopic::read_all(std::string_view topic, Partition partiti
     // The first look waits for nothing: most topics are short or empty at a start.
     Millis wait{0};
     do {
-        const auto polled = (*consumer)->poll(wait, [&](const ConsumerRecord& record) {
-            if (record.partition == partition) {
-                visit(record);
-            }
-        });
+        const auto polled = (*consumer)->poll(wait, visit);
         if (!polled) {
             return tl::unexpected(polled.error());
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 #include "processor/processor_worker.h"
 
@@ -12,18 +13,17 @@ namespace {
 constexpr std::size_t threads_max = 64;
 
 Result<ProcessorTopics> open_topics(Bus& bus) {
-    using Cleanup = TopicSpec::Cleanup;
     ProcessorTopics topics;
     TopicId events = 0;
-    const std::pair<TopicSpec, TopicId*> specs[] = {
-        {{.name = std::string(bus_topics::events)}, &events},
-        {{.name = std::string(bus_topics::status), .cleanup = Cleanup::compacted}, &topics.status},
-        {{.name = std::string(bus_topics::regions), .cleanup = Cleanup::compacted}, &topics.regions},
-        {{.name = std::string(bus_topics::checkpoints), .cleanup = Cleanup::compacted}, &topics.checkpoints},
-        {{.name = std::string(bus_topics::messages), .retention = std::chrono::hours(1)}, &topics.messages},
+    const std::pair<std::string_view, TopicId*> names[] = {
+        {bus_topics::events, &events},
+        {bus_topics::status, &topics.status},
+        {bus_topics::regions, &topics.regions},
+        {bus_topics::checkpoints, &topics.checkpoints},
+        {bus_topics::messages, &topics.messages},
     };
-    for (const auto& [spec, id] : specs) {
-        const auto opened = bus.open_topic(spec);
+    for (const auto& [name, id] : names) {
+        const auto opened = bus.open_topic(standard_topic(name));
         if (!opened) {
             return tl::unexpected(opened.error());
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 #include "contract/event.h"
 #include "contract/identity.h"
@@ -83,11 +84,7 @@ Result<TopicId> DownlinkSender::topic_of(const std::string& gateway) {
     if (!is_usable(gateway) || topics_.size() >= downlink_gateways_max) {
         return fail(ErrorCode::invalid_argument, "no downlink topic for this gateway");
     }
-    TopicSpec spec;
-    spec.name = bus_topics::downlink(gateway);
-    spec.retention_bytes = 64U << 20U;
-    spec.retention = std::chrono::hours(1);
-    auto opened = bus_.open_topic(spec);
+    auto opened = bus_.open_topic(standard_topic(bus_topics::downlink(gateway)));
     if (opened) {
         topics_.emplace(gateway, *opened);
     }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "bus/standard_topics.h"
 #include "contract/bus_topics.h"
 #include "contract/event.h"
 #include "shadow/downlink_sender.h"
@@ -20,14 +21,7 @@ namespace {
 constexpr std::uint64_t settle_lag_max = 1000;  // records behind: what is due may have been answered in them
 
 std::vector<TopicSpec> topics() {
-    TopicSpec requests;
-    requests.name = bus_topics::requests;
-    requests.retention_bytes = 256U << 20U;
-    requests.retention = std::chrono::hours(24);
-    TopicSpec status;
-    status.name = bus_topics::status;
-    status.cleanup = TopicSpec::Cleanup::compacted;
-    return {requests, status};
+    return {standard_topic(bus_topics::requests), standard_topic(bus_topics::status)};
 }
 
 }  // namespace
@@ -147,14 +141,19 @@ class Shadow::Worker final : public RebalanceListener {
             return false;
         }
         for (const auto& reached : reached_) {
-            if (!repeat("commit an offset",
-                        [&] { return consumer_->commit(bus_topics::requests, reached.first, reached.second); })) {
+            if (!repeat("commit an offset", [&] { return commit(reached.first, reached.second); })) {
                 return false;
             }
         }
         reached_.clear();
         service_.end_turn();
         return true;
+    }
+
+    /// A partition that is another's by now is that one's to commit; the next poll() tells this role.
+    Result<void> commit(Partition partition, Offset next) {
+        auto committed = consumer_->commit(bus_topics::requests, partition, next);
+        return !committed && committed.error().code == ErrorCode::conflict ? Result<void>() : committed;
     }
 
     bool send() {

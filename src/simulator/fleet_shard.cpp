@@ -17,16 +17,33 @@ std::vector<std::size_t> shuffled(std::size_t count, std::uint64_t seed) {
 }
 
 bool spreads_sources(const SimulatorOptions& options) {
-    const net::Address broker = broker_address(options).value();
-    return options.spread_sources && broker.is_loopback() && broker.family() == AF_INET;
+    const auto brokers = broker_addresses(options).value();
+    return options.spread_sources && std::ranges::all_of(brokers, [](const net::Address& broker) {
+               return broker.is_loopback() && broker.family() == AF_INET;
+           });
 }
 
 }  // namespace
 
-Result<net::Address> broker_address(const SimulatorOptions& options) {
+Result<std::vector<net::Address>> broker_addresses(const SimulatorOptions& options) {
     constexpr std::string_view local_name = "localhost:";
-    const bool is_local = options.broker.starts_with(local_name);
-    return net::Address::parse(is_local ? "127.0.0.1:" + options.broker.substr(local_name.size()) : options.broker);
+    std::vector<net::Address> brokers;
+    std::string_view rest = options.broker;
+    for (bool is_last = false; !is_last;) {
+        const auto comma = rest.find(',');
+        is_last = comma == std::string_view::npos;
+        const std::string_view one = rest.substr(0, comma);
+        rest.remove_prefix(is_last ? rest.size() : comma + 1);
+        auto broker = one.starts_with(local_name)
+                          ? net::Address::parse("127.0.0.1:" + std::string(one.substr(local_name.size())))
+                          : net::Address::parse(one);
+        if (!broker || broker->port() == 0) {
+            return fail(ErrorCode::invalid_argument,
+                        "a broker must be a numeric address with a port, like 127.0.0.1:1883", std::string(one));
+        }
+        brokers.push_back(*broker);
+    }
+    return brokers;
 }
 
 FleetShard::FleetShard(const FleetPlan& plan, const SimulatorOptions& options, std::uint32_t index,
@@ -37,7 +54,7 @@ FleetShard::FleetShard(const FleetPlan& plan, const SimulatorOptions& options, s
       around_{.reactor = reactor,
               .limits = limits_,
               .back_off = options.back_off,
-              .broker = broker_address(options).value(),
+              .brokers = broker_addresses(options).value(),
               .spread_sources = spreads_sources(options),
               .user_name = options.user_name,
               .password = options.password,

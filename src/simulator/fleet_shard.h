@@ -56,7 +56,7 @@ class FleetShard final : net::Timer {
     Millis started_{0};
 };
 
-/// The broker's address as the options name it.
-[[nodiscard]] Result<net::Address> broker_address(const SimulatorOptions& options);
+/// The brokers' addresses as the options name them; at least one.
+[[nodiscard]] Result<std::vector<net::Address>> broker_addresses(const SimulatorOptions& options);
 
 }  // namespace muster

@@ -60,7 +60,12 @@ void FleetSurroundings::note(const Error& error) {
 }
 
 SimulatedDevice::SimulatedDevice(const PlannedDevice& plan, std::uint32_t number, FleetSurroundings& around)
-    : around_(around), model_(plan), random_(plan.seed ^ 0xc044ec7ULL), mqtt_(around.limits), number_(number) {}
+    : around_(around),
+      model_(plan),
+      random_(plan.seed ^ 0xc044ec7ULL),
+      mqtt_(around.limits),
+      number_(number),
+      broker_(number) {}
 
 SimulatedDevice::~SimulatedDevice() {
     drop_socket(true);
@@ -138,8 +143,9 @@ void SimulatedDevice::on_timer() {
 
 void SimulatedDevice::connect() {
     connect_at_ = Millis::max();
-    auto socket = net::TcpSocket::connect(
-        around_.broker, around_.spread_sources ? std::optional(source_address(number_)) : std::nullopt);
+    auto socket =
+        net::TcpSocket::connect(around_.brokers[broker_ % around_.brokers.size()],
+                                around_.spread_sources ? std::optional(source_address(number_)) : std::nullopt);
     if (!socket) {
         around_.note(socket.error());
         on_connection_failed();
@@ -247,6 +253,7 @@ void SimulatedDevice::on_connection_failed() {
         around_.metrics.connect_failures.Increment();
     }
     drop_socket(true);
+    ++broker_;
     if (truth_ == Truth::online) {
         set_truth(Truth::offline, TruthReason::broker);
     }

@@ -36,8 +36,8 @@ struct FleetSurroundings {
     net::Reactor& reactor;
     const mqtt::ClientLimits& limits;
     const BackOffLimits back_off;
-    const net::Address broker;
-    const bool spread_sources;  ///< each 64 devices from an address of their own in 127.1.0.0/16
+    const std::vector<net::Address> brokers;  ///< at least one
+    const bool spread_sources;                ///< each 64 devices from an address of their own in 127.1.0.0/16
     const std::string user_name;
     const std::string password;
     TruthLog& truth;
@@ -121,6 +121,7 @@ class SimulatedDevice final : net::IoHandler, net::Timer, mqtt::ClientListener {
     Millis online_since_{0};
     Millis away_for_{0};  ///< after a planned sleep or reboot
     const std::uint32_t number_;
+    std::uint32_t broker_;       ///< whose turn it is, modulo how many there are
     std::uint16_t outages_ = 0;  ///< that hold it at present
     BackOff back_off_;
     Truth truth_ = Truth::offline;

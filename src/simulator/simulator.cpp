@@ -77,9 +77,8 @@ Result<void> validate(const SimulatorOptions& options) {
     if (auto valid = validate(options.scenario); !valid) {
         return valid;
     }
-    if (const auto broker = broker_address(options); !broker || broker->port() == 0) {
-        return fail(ErrorCode::invalid_argument,
-                    "the broker must be a numeric address with a port, like 127.0.0.1:1883", options.broker);
+    if (const auto brokers = broker_addresses(options); !brokers) {
+        return tl::unexpected(brokers.error());
     }
     if (options.threads == 0 || options.threads > threads_max) {
         return fail(ErrorCode::invalid_argument, "the simulator's threads must be between 1 and 64",

@@ -30,8 +30,10 @@ struct SimulatorProgress {
 /// Everything about a run of the simulator: a plain value.
 struct SimulatorOptions {
     Scenario scenario;
-    std::string broker = "127.0.0.1:1883";  ///< address:port, numeric; "localhost:…" is 127.0.0.1
-    std::string user_name;                  ///< MQTT user name of every device; empty = none
+    /// address:port, numeric; "localhost:…" is 127.0.0.1. Several with commas: the devices are spread over them, and
+    /// one that cannot connect or was dropped tries the next.
+    std::string broker = "127.0.0.1:1883";
+    std::string user_name;  ///< MQTT user name of every device; empty = none
     std::string password;
     std::string truth_file;  ///< ground truth as JSON lines; empty = none
     std::uint32_t threads = 1;

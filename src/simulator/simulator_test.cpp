@@ -289,6 +289,16 @@ TEST_F(Fleet, devices_come_back_after_the_broker_dropped_them) {
     EXPECT_EQ(broker_->goodbyes, 0U);
 }
 
+TEST_F(Fleet, devices_are_spread_over_brokers_and_go_to_the_next_when_theirs_is_gone) {
+    open_broker();
+    const auto other = std::make_unique<SmallBroker>(*reactor_, net::Address::parse("127.0.0.1:0").value());
+    options_.broker += "," + other->address().to_string();
+    play(quiet(10));
+    ASSERT_TRUE(turn_until([&] { return broker_->connected() == 5 && other->connected() == 5; }));
+    broker_.reset();
+    EXPECT_TRUE(turn_until([&] { return other->connected() == 10; }));
+}
+
 TEST_F(Fleet, devices_wait_for_a_broker_that_is_not_there_yet) {
     open_broker();
     const auto address = broker_->address();

@@ -4,15 +4,25 @@ import random
 import socket
 import struct
 import threading
+import time
 import unittest
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 import harness
 
 PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 3, 4, 5, 6, 7, 9
 ROUNDS = 6  # 900 messages at most: within the 1,000 that a session queues, over which the newest are dropped
 BURST = 150
+
+
+def paho_properties(packet_type, **values):
+    made = Properties(packet_type)
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
 
 
 class Device:
@@ -224,6 +234,26 @@ class KeptSessions(harness.Scenario):
         server.start()
         device.connect(server.mqtt_port, session_present=0)
         device.vanish()
+
+    def test_a_delayed_will_outlives_kill_nine_and_is_published_when_it_is_due(self):
+        server = self.serve()
+        due = paho_properties(PacketTypes.WILLMESSAGE, WillDelayInterval=4)
+        device = mqtt.Client("kept-3", protocol=mqtt.MQTTv5)
+        device.will_set("news/will", "gone", qos=1, retain=True, properties=due)
+        device.connect("127.0.0.1", server.mqtt_port, properties=paho_properties(PacketTypes.CONNECT, SessionExpiryInterval=60))
+        device.loop_start()
+        harness.wait_until(device.is_connected, "the device to be there")
+        device.loop_stop()
+        device.socket().close()
+        left = time.monotonic()
+        harness.wait_until(lambda: server.metric("muster_gateway_sessions_kept") == 1, "the device to be gone")
+        harness.wait_until(lambda: server.metric("muster_gateway_session_store_bytes") == 0, "that to be stored")
+        server.kill()
+        server.start()
+        listener = self.client(server, "mosquitto_sub", "-i", "listener", "-t", "news/#", "-q", "1", "-C", "1", "-W", "30")
+        self.assertEqual(0, listener.wait(timeout=2 * harness.PATIENCE_S), "the will never came")
+        self.assertGreaterEqual(time.monotonic() - left, 4)
+        self.assertEqual("gone\n", self.output_of(listener))
 
 
 if __name__ == "__main__":

@@ -44,8 +44,10 @@ class Authority:
         subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=harness.PATIENCE_S)
 
     def issue(self, name, *extensions):
-        """(certificate file, key file)"""
+        """(certificate file, key file); the same as the last time"""
         certificate, key, request = (self.path(f"{name}.{end}") for end in ("pem", "key", "csr"))
+        if pathlib.Path(certificate).exists():
+            return certificate, key
         added = [argument for extension in extensions for argument in ("-addext", extension)]
         self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                      f"/CN={name}", "-keyout", key, "-out", request, *added)
@@ -145,19 +147,38 @@ class Transports(harness.Scenario):
                 client.disconnect()
                 server.wait_for(device, state="offline", cause="client_disconnect")
 
+    def paho_c(self, program, kind, version, device, *arguments):
+        url = f"{PAHO_C[kind]}://localhost:{self.port[kind]}" + ("/mqtt" if kind.startswith("ws") else "")
+        command = [program, "-c", url, "-V", version, "-i", device, *arguments]
+        if kind in ("mqtts", "wss"):
+            certificate, key = self.authority.issue(device)
+            command += ["--cafile", self.authority.ca, "--cert", certificate, "--key", key]
+        return command
+
     def test_paho_c_over_each(self):
+        """Its asynchronous client subscribes, its synchronous one publishes."""
         server = self.serve_all()
         for kind in TRANSPORTS:
-            with self.subTest(kind):
-                device = f"c-{kind}"
-                url = f"{PAHO_C[kind]}://localhost:{self.port[kind]}" + ("/mqtt" if kind.startswith("ws") else "")
-                command = ["paho_cs_pub", "-c", url, "-i", device, "-t", f"telemetry/{device}", "-m", '{"battery":64}',
-                           "-q", "1"]
-                if kind in ("mqtts", "wss"):
-                    certificate, key = self.authority.issue(device)
-                    command += ["--cafile", self.authority.ca, "--cert", certificate, "--key", key]
-                subprocess.run(command, check=True, timeout=harness.PATIENCE_S, capture_output=True)
-                server.wait_for(device, metrics={"battery": 64})
+            for version, protocol in (("311", "3.1.1"), ("5", "5.0")):
+                with self.subTest(kind, version=version):
+                    ear, mouth, topic = (f"{name}-{kind}-{version}" for name in ("c-ear", "c-mouth", "room/c"))
+                    before = self.metric(server, "muster_gateway_subscriptions")
+                    heard = self.folder / ear
+                    with open(heard, "wb") as out:
+                        subscriber = subprocess.Popen(self.paho_c("paho_c_sub", kind, version, ear, "-t", topic, "-q", "2"),
+                                                      stdout=out, stderr=subprocess.STDOUT)
+                    self.addCleanup(subscriber.wait)
+                    self.addCleanup(subscriber.kill)
+                    self.assertEqual(protocol, server.wait_for(ear, state="online")["client"]["protocol"])
+                    harness.wait_until(lambda: self.metric(server, "muster_gateway_subscriptions") > before,
+                                       "the subscription")
+                    for to, payload in ((topic, "hello"), (f"telemetry/{mouth}", '{"battery":64}')):
+                        subprocess.run(self.paho_c("paho_cs_pub", kind, version, mouth, "-t", to, "-m", payload, "-q", "2"),
+                                       check=True, timeout=harness.PATIENCE_S, capture_output=True)
+                    harness.wait_until(lambda: "hello" in heard.read_text(), f"{ear} to hear it")
+                    server.wait_for(mouth, state="offline", cause="client_disconnect", metrics={"battery": 64})
+                    subscriber.kill()
+                    server.wait_for(ear, state="offline", cause="connection_lost")
 
     def test_mqtt_js_over_each(self):
         server = self.serve_all()

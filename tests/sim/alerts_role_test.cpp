@@ -5,6 +5,39 @@
 namespace muster::sim {
 namespace {
 
+/// Delivers at once and to nobody; its words are shared with the test.
+class MarkingNotifier final : public Notifier {
+ public:
+    struct Log {
+        std::mutex mutex;
+        std::vector<std::string> lines;  // under mutex
+    };
+
+    explicit MarkingNotifier(std::shared_ptr<Log> log) : log_(std::move(log)) {}
+
+    void restore(const NotificationMark& mark) override { say("restored " + mark.incident + " " + mark.severity); }
+    std::vector<NotificationMark> take_marks() override { return std::exchange(marks_, {}); }
+    void on_incident(const Incident& incident, bool adopted, Millis) override {
+        say((adopted ? "adopted " : "told ") + incident.id);
+        if (!adopted) {
+            marks_.push_back({incident.id, incident.severity, incident.region, !incident.open});
+        }
+    }
+    std::optional<NotificationPost> next(Millis, Timestamp) override { return std::nullopt; }
+    void on_answer(const Result<unsigned>&, Millis) override {}
+    [[nodiscard]] std::optional<Millis> due() const override { return std::nullopt; }
+    [[nodiscard]] NotifierCounts counts() const override { return {}; }
+
+ private:
+    void say(std::string line) {
+        const std::lock_guard lock(log_->mutex);
+        log_->lines.push_back(std::move(line));
+    }
+
+    std::shared_ptr<Log> log_;
+    std::vector<NotificationMark> marks_;
+};
+
 struct AlertsRole : RoleFixture {
     void SetUp() override {
         RoleFixture::SetUp();
@@ -23,6 +56,10 @@ struct AlertsRole : RoleFixture {
         AlertsOptions options;
         options.idle = Millis(5);
         options.file_rules = file_rules;
+        if (sink_log) {
+            options.notifiers.push_back(std::make_unique<NotificationSender>(
+                "webhook", std::make_unique<MarkingNotifier>(sink_log), clock, metrics));
+        }
         auto started = Alerts::start(std::move(options), *bus, clock, metrics);
         ASSERT_TRUE(started) << started.error().message();
         alerts = std::move(*started);
@@ -59,6 +96,7 @@ struct AlertsRole : RoleFixture {
 
     TopicId regions = 0;
     std::vector<AlertRule> file_rules;
+    std::shared_ptr<MarkingNotifier::Log> sink_log;
     ManualClock clock;
     std::unique_ptr<Consumer> incidents;
     Incident last;  ///< the one that was waited for
@@ -169,6 +207,28 @@ TEST_F(AlertsRole, a_report_that_cannot_be_read_is_counted_and_costs_no_neighbou
     report(14, 50, 100);
     EXPECT_NE(wait_for(true), "");
     EXPECT_NE(metrics.render().find("muster_alerts_poison_total 1"), std::string::npos);
+}
+
+TEST_F(AlertsRole, what_a_sink_was_told_is_known_after_a_restart_until_the_end_was_told) {
+    sink_log = std::make_shared<MarkingNotifier::Log>();
+    start();
+    report(14, 50, 100);
+    const std::string id = wait_for(true);
+    ASSERT_NE(id, "");
+    alerts->stop();
+    start();
+    report(3, 0, 100);
+    ASSERT_EQ(wait_for(false), id);
+    alerts->stop();
+    start();
+    report(2, 0, 100);
+    alerts->stop();
+    const std::lock_guard lock(sink_log->mutex);
+    const auto& lines = sink_log->lines;
+    EXPECT_EQ(lines.front(), "told " + id);
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), "restored " + id + " " + last.severity), 1)
+        << "the second run knows it, the third has nothing more to tell";
+    EXPECT_NE(std::find(lines.begin(), lines.end(), "adopted " + id), lines.end());
 }
 
 }  // namespace

@@ -64,6 +64,7 @@ void play(std::uint64_t first, std::uint64_t count) {
         const std::string name = file.stem().string();
         std::uint64_t records = 0;
         std::uint64_t acknowledged = 0;
+        std::size_t incidents = 0;
         for (std::uint64_t seed = first; seed < first + count; ++seed) {
             const SimSchedule schedule = make_schedule(seed, scenario);
             SimSystem system(seed, scenario);
@@ -71,10 +72,11 @@ void play(std::uint64_t first, std::uint64_t count) {
             ASSERT_EQ(wrong, "") << told(seed, name, scenario, schedule);
             records += system.records();
             acknowledged += system.acknowledged();
+            incidents += system.incidents();
         }
         EXPECT_GT(acknowledged, 0U) << name;
-        fmt::print("{}: {} systems from seed {}, {} records, {} messages acknowledged\n", name, count, first, records,
-                   acknowledged);
+        fmt::print("{}: {} systems from seed {}, {} records, {} messages acknowledged, {} incidents\n", name, count,
+                   first, records, acknowledged, incidents);
     }
 }
 

@@ -135,10 +135,12 @@ void SimSystem::act(const SimAction& action) {
             break;
         case Kind::suspend_gateway:
             gateways_[action.subject].suspended_until_ms = now_ms_ + action.span_ms;
+            alerts_.on_failure();
             note_failure();
             break;
         case Kind::cut_gateway:
             gateways_[action.subject].cut_until_ms = now_ms_ + action.span_ms;
+            alerts_.on_failure();
             note_failure();
             break;
         case Kind::lose_disk:
@@ -241,6 +243,7 @@ void SimSystem::kill(Gateway& gateway, std::int64_t span_ms, std::uint64_t dice)
         return;
     }
     note_failure();
+    alerts_.on_failure();
     gateway.alive = false;
     gateway.back_at_ms = now_ms_ + span_ms;
     const auto index = static_cast<std::uint32_t>(&gateway - gateways_.data());
@@ -415,6 +418,10 @@ void SimSystem::take(Partition partition, const FoldOutput& out) {
     judge_documents(out);
     for (const RegionReport& report : out.regions) {
         reported_[static_cast<std::size_t>(partition)][report.region] = report.counts;
+        alerts_.on_report(report);
+    }
+    if (!alerts_.wrong().empty()) {
+        complain(alerts_.wrong());
     }
 }
 
@@ -441,6 +448,7 @@ void SimSystem::judge_documents(const FoldOutput& out) {
     }
     for (const StatusDocument& document : out.documents) {
         (void)status_.apply(document, devices_max);
+        alerts_.on_document(document);
     }
 }
 

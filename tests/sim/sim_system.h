@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contract/event.h"
+#include "incident_judge.h"
 #include "processor/partition_fold.h"
 #include "sim_schedule.h"
 #include "status/device_table.h"
@@ -41,6 +42,7 @@ class SimSystem final {
     [[nodiscard]] std::string run(const SimSchedule& schedule);
 
     [[nodiscard]] std::uint64_t records() const;
+    [[nodiscard]] std::size_t incidents() const { return alerts_.incidents(); }
     [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_.size(); }
 
  private:
@@ -148,6 +150,7 @@ class SimSystem final {
     std::set<std::uint64_t> samples_;
     std::vector<std::map<std::string, RegionCounts>> reported_;
     std::set<std::uint64_t> acknowledged_;
+    IncidentJudge alerts_;
     std::uint64_t messages_ = 0;
     std::string wrong_;
 };

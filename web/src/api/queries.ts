@@ -4,6 +4,7 @@ import { useLive, useTopic } from '../live/context';
 import { mergeIncidents } from '../live/reducer';
 import { ApiError, change, get } from './client';
 import type {
+  BatteryForecast,
   Command, CommandRequest, Device, DeviceFacts, DevicePage, Explanation, Fleet, FleetSeries, History, Incident, JsonObject,
   PastFleet, Regions, RegionSeries, Shadow, Transition,
 } from './types';
@@ -160,6 +161,15 @@ export function useExplanation(id: string) {
     queryFn: ({ signal }) => get<Explanation>(`${devicePath(id)}/explain`, {}, signal),
     refetchInterval: useRefetch(10_000),
     placeholderData: keepPreviousData,
+  });
+}
+
+/** Moves by the hour: asked again now and then. */
+export function useBatteryForecast(id: string) {
+  return useQuery({
+    queryKey: ['device', id, 'forecast'],
+    queryFn: ({ signal }) => get<BatteryForecast>(`${devicePath(id)}/forecast`, {}, signal),
+    refetchInterval: useRefetch(300_000),
   });
 }
 

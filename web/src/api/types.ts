@@ -260,6 +260,20 @@ export interface Incident {
   shared: { attribute: string; value: string; share: number; cohort_share: number }[];
   /** Members over time. */
   blast: { time: number; members: number }[];
+  /** Of a rule on values: the first members, with what was seen of each. */
+  devices: { device: string; text: string }[];
+}
+
+/** When a battery will be empty; null: never at this pace, or not known. */
+export interface BatteryForecast {
+  metric: string;
+  state: 'draining' | 'steady' | 'charging' | 'unknown';
+  time: number | null;
+  value: number | null;
+  per_day: number | null;
+  days: number | null;
+  days_low: number | null;
+  days_high: number | null;
 }
 
 /** One status transition, as the live stream tells it. */

@@ -133,6 +133,7 @@ export const incident = (part: Partial<Incident> = {}): Incident => ({
   timeline: [{ time: time - 720_000, text: 'Opened: 11.2% for 10 s' }],
   shared: [{ attribute: 'gateway', value: 'gw-2', share: 0.88, cohort_share: 0.31 }],
   blast: [{ time: time - 720_000, members: 12 }, { time: time - 600_000, members: 20 }, { time, members: 18 }],
+  devices: [],
   ...part,
 });
 

@@ -26,6 +26,7 @@ export const answers: Answers = {
   [`${id}/history`]: { from: fixture.time - 3_600_000, to: fixture.time, resolution: 'raw', step_ms: 0, damaged_chunks: 0, series: [{ metric: 'battery', unit: '%', completeness: 1, points: [[fixture.time, 66, 66, 66, 1, 1]] }] },
   [`${id}/transitions`]: { transitions: [fixture.transition(fixture.time - 60_000, 'online')], next_cursor: null },
   [`${id}/explain`]: fixture.explanation(),
+  [`${id}/forecast`]: { metric: 'battery', state: 'draining', time: fixture.time, value: 66, per_day: -5.5, days: 12, days_low: 10, days_high: 14.6 },
   [`${id}/shadow`]: fixture.shadow(),
   [`${id}/commands`]: { commands: [fixture.command()] },
   '/readyz': { reasons: [] },

@@ -1,7 +1,7 @@
 import { Download } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { download } from '../../api/client';
-import { devicePath, useHistory } from '../../api/queries';
+import { devicePath, useBatteryForecast, useHistory } from '../../api/queries';
 import type { Device, History } from '../../api/types';
 import { columnsOf, latest } from '../../charts/points';
 import { TimeChart, type Tone } from '../../charts/TimeChart';
@@ -11,6 +11,7 @@ import { Empty, Loaded } from '../../components/States';
 import { measure, percent } from '../../format/number';
 import { duration } from '../../format/time';
 import { metricName, plural } from '../../format/words';
+import { emptyIn } from './battery';
 import { rangeOf, type RangeKey } from './ranges';
 
 const resolutions: Record<string, string> = { raw: 'raw samples', '1m': '1 min average', '1h': '1 h average' };
@@ -27,7 +28,7 @@ const complete = 0.995;
 /** One accent for data; no metric's colour means a state. */
 const tone: Tone = 'accent';
 
-function Metric({ series, history, now }: { series: History['series'][number]; history: History; now: number | undefined }) {
+function Metric({ series, history, now, note }: { series: History['series'][number]; history: History; now: number | undefined; note: string | null }) {
   const { from, to, step_ms } = history;
   const columns = useMemo(() => columnsOf(series.points, step_ms), [series.points, step_ms]);
   const value = now ?? latest(series.points);
@@ -38,6 +39,7 @@ function Metric({ series, history, now }: { series: History['series'][number]; h
         <h3 className="truncate font-medium" title={series.metric}>
           {name}
           {series.completeness < complete && <span className="cap num ml-2 font-normal">{percent(series.completeness, 0)} of samples</span>}
+          {note !== null && <span className="cap num ml-2 font-normal">{note}</span>}
         </h3>
         <p className="num text-[15px] font-semibold whitespace-nowrap">
           {value === null ? '—' : measure(value)}
@@ -66,6 +68,7 @@ function CsvButton({ device, history }: { device: Device; history: History }) {
 
 export function TelemetryPanel({ device, range }: { device: Device; range: RangeKey }) {
   const history = useHistory(device.id, rangeOf(range));
+  const forecast = useBatteryForecast(device.id);
   const { data } = history;
   return (
     <Panel
@@ -95,7 +98,7 @@ export function TelemetryPanel({ device, range }: { device: Device; range: Range
           ) : (
             <div className="fades grid desk:grid-cols-2">
               {shown.series.map((series) => (
-                <Metric key={series.metric} series={series} history={shown} now={device.metrics[series.metric]} />
+                <Metric key={series.metric} series={series} history={shown} now={device.metrics[series.metric]} note={series.metric === forecast.data?.metric ? emptyIn(forecast.data) : null} />
               ))}
             </div>
           )
