@@ -39,8 +39,8 @@ function Metric({ series, history, now, note }: { series: History['series'][numb
         <h3 className="truncate font-medium" title={series.metric}>
           {name}
           {series.completeness < complete && <span className="cap num ml-2 font-normal">{percent(series.completeness, 0)} of samples</span>}
-          {note !== null && <span className="cap num ml-2 font-normal">{note}</span>}
         </h3>
+        {note !== null && <span className="cap num mr-auto truncate">{note}</span>}
         <p className="num text-[15px] font-semibold whitespace-nowrap">
           {value === null ? '—' : measure(value)}
           <span className="ml-0.5 text-small font-normal text-fg2">{series.unit}</span>
