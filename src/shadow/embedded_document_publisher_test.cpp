@@ -1,11 +1,10 @@
-#include "shadow/document_publisher.h"
-
 #include <array>
 #include <chrono>
 
 #include <gtest/gtest.h>
 
 #include "bus/embedded_bus.h"
+#include "shadow/document_publisher.h"
 #include "shadow/document_store_conformance.h"
 #include "shadow/embedded_document_store.h"
 #include "storage/scratch_directory.h"
