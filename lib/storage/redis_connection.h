@@ -12,8 +12,8 @@
 #include "base/result.h"
 #include "base/time.h"
 
-struct redisContext;
-struct redisReply;
+struct redisContext;  // NOLINT(readability-identifier-naming): of hiredis
+struct redisReply;    // NOLINT(readability-identifier-naming): of hiredis
 
 namespace muster {
 

@@ -95,7 +95,7 @@ void DrainForecast::halve() {
         points_[i] = static_cast<std::uint16_t>(first == none ? second : second == none ? first : (first + second) / 2);
     }
     count_ = points_max / 2;
-    slice_s_ = static_cast<std::int32_t>(std::min<std::int64_t>(2 * slice_s_, slice_last_s));
+    slice_s_ = std::min(2 * slice_s_, static_cast<std::int32_t>(slice_last_s));
 }
 
 /// Of the points from `first` on; nullopt: they are too few.

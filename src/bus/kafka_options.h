@@ -21,7 +21,7 @@ struct KafkaBusOptions {
     /// guarantee can be set away.
     std::map<std::string, std::string> connection{};
     Millis connect_timeout{10'000};           ///< until opening the bus fails
-    Millis request_timeout{5'000};            ///< of what a role waits for: commits, positions, settings of topics
+    Millis request_timeout{15'000};           ///< of what a role waits for: commits, positions, settings of topics
     Millis linger{5};                         ///< records wait so long for others of their partition
     Millis session_timeout{10'000};           ///< a member that is silent for so long loses its partitions
     std::size_t read_ahead_bytes = 32 << 20;  ///< fetched and not yet handed out, a consumer

@@ -11,6 +11,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+/// A broker that is busy takes its time over the files of many partitions.
+constexpr Millis topic_making_max{60'000};
 constexpr std::string_view cleanup_policy = "cleanup.policy";
 constexpr std::string_view retention_bytes = "retention.bytes";
 constexpr std::string_view retention_ms = "retention.ms";
@@ -132,10 +134,12 @@ Result<std::optional<KafkaTopicShape>> KafkaTopics::shape_of(std::string_view to
 Result<KafkaOwned<rd_kafka_event_t>> KafkaTopics::ask(
     rd_kafka_admin_op_t what, const std::function<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send) {
     const KafkaOwned<rd_kafka_AdminOptions_t> how(rd_kafka_AdminOptions_new(client_.get(), what));
-    const int timeout = static_cast<int>(options_.request_timeout.count());
+    const bool makes = what == RD_KAFKA_ADMIN_OP_CREATETOPICS;
+    const Millis patience = makes ? std::max(topic_making_max, options_.request_timeout) : options_.request_timeout;
+    const int timeout = static_cast<int>(patience.count());
     std::array<char, 256> words{};
     (void)rd_kafka_AdminOptions_set_request_timeout(how.get(), timeout, words.data(), words.size());
-    if (what == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
+    if (makes) {
         (void)rd_kafka_AdminOptions_set_operation_timeout(how.get(), timeout, words.data(), words.size());
     }
     const KafkaOwned<rd_kafka_queue_t> queue(rd_kafka_queue_new(client_.get()));
