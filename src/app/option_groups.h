@@ -5,7 +5,7 @@
 
 #include "app/role_options.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): of CLI11
 class App;
 }
 

@@ -1,10 +1,13 @@
 #include "app/pipeline_meter.h"
 
+#include <algorithm>
+
 namespace muster {
 namespace {
 
 constexpr Millis window{10'000};
 constexpr Millis spacing{1'000};
+constexpr Millis ticks_apart_max{3'000};  ///< gateways tick once a second
 
 }  // namespace
 
@@ -23,7 +26,12 @@ void PipelineMeter::measure(const ProcessorProgress& progress, PipelineHealth& h
         health.records_per_s = static_cast<double>(now.records - oldest.records) / seconds;
         health.bytes_per_s = static_cast<double>(now.bytes - oldest.bytes) / seconds;
     }
-    health.newest = progress.newest;
+    if (progress.newest != newest_) {
+        newest_ = progress.newest;
+        newest_since_ = now.at;
+    }
+    const Millis standing = now.at - newest_since_;
+    health.newest = standing > ticks_apart_max ? std::min(newest_, clock_.now() - standing) : newest_;
 }
 
 }  // namespace muster

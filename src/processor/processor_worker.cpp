@@ -369,16 +369,25 @@ void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fo
     if (options_.only_stores || fold.devices() == 0) {
         return;
     }
-    const auto known = places_.status.get(fold.first_device());
-    if (places_.status.losses() == 0 && (!known || *known)) {
-        return;
+    bool is_known = false;
+    const bool answered = repeat("ask the status store what it has", [&]() -> Result<void> {
+        const auto known = places_.status.get(fold.first_device());
+        is_known = known && known->has_value();
+        return known ? Result<void>() : tl::unexpected(known.error());
+    });
+    if (answered && (places_.status.losses() != 0 || !is_known)) {
+        (void)repeat("fill the status from the bus", [&] { return copy_status(partition); });
     }
+}
+
+Result<void> ProcessorWorker::copy_status(Partition partition) {
     std::vector<StatusDocument> documents;
+    Result<void> applied;
     const auto apply = [&] {
-        const bool done =
-            documents.empty() || repeat("fill the status", [&] { return places_.status.apply(documents, {}); });
+        if (applied && !documents.empty()) {
+            applied = places_.status.apply(documents, {});
+        }
         documents.clear();
-        return done;
     };
     const auto read = checkpoint_topic_.read_all(bus_topics::status, partition, [&](const ConsumerRecord& record) {
         if (record.tombstone) {
@@ -391,13 +400,11 @@ void ProcessorWorker::refill_status(Partition partition, const PartitionFold& fo
         }
         documents.push_back(std::move(*document));
         if (documents.size() == refill_documents) {
-            (void)apply();
+            apply();
         }
     });
-    (void)apply();
-    if (!read) {
-        complain("read muster.status", read.error());
-    }
+    apply();
+    return read ? applied : tl::unexpected(read.error());
 }
 
 void ProcessorWorker::refill_lost_status() {

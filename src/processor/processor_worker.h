@@ -79,6 +79,7 @@ class ProcessorWorker final : public RebalanceListener {
     void restore(Partition partition, Assigned& assigned);
     [[nodiscard]] bool restore_from_bus(Partition partition, Assigned& assigned);
     void refill_status(Partition partition, const PartitionFold& fold);
+    [[nodiscard]] Result<void> copy_status(Partition partition);
     /// The status store says that it has lost something since it was last looked at: all of it is written again.
     void refill_lost_status();
     [[nodiscard]] std::string snapshot_path(Partition partition) const;
