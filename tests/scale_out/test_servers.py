@@ -45,7 +45,7 @@ class Servers(cluster_scenario.ClusterScenario):
 
         def kept():
             series = self.api.get(f"/api/v1/devices/meter-1/history?from={begun}&to={begun + 1000}&metrics=count")["series"]
-            return {round(point["avg"]) for one in series for point in one["points"]}
+            return {round(point[1]) for one in series for point in one["points"]}
         acknowledged = {sent[mid] for mid in meter.acknowledged if mid in sent}
         wait_until(lambda: acknowledged <= kept(), "all that was acknowledged to be in the history", 60)
 
