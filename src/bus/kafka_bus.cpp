@@ -37,6 +37,9 @@ Result<std::unique_ptr<KafkaBus>> KafkaBus::open(KafkaBusOptions options, Metric
         options.partitions = options.partitions == 0 ? shape.partitions : options.partitions;
         options.replication = options.replication == 0 ? shape.replication : options.replication;
     }
+    if (options.partitions <= 0) {
+        return fail(ErrorCode::unavailable, "Kafka does not say how many partitions Muster's topics have");
+    }
     std::unique_ptr<KafkaBus> bus(new KafkaBus(std::move(options), metrics));
     bus->kafka_ = std::move(*kafka);
     return bus;

@@ -211,7 +211,7 @@ Result<KafkaOwned<rd_kafka_t>> KafkaSettings::make(rd_kafka_type_t type) {
     if (client == nullptr) {
         return fail(ErrorCode::unavailable, "Kafka's client library cannot start", words.data());
     }
-    (void)settings_.release();  // the client's now
+    (void)settings_.release();  // NOLINT(bugprone-unused-return-value): the client's now
     return client;
 }
 

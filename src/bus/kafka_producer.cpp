@@ -190,7 +190,7 @@ Result<void> KafkaProducer::produce(Target& target, const ProducerRecord& record
     }
     const KafkaOwned<rd_kafka_error_t> error(rd_kafka_produceva(client_.get(), fields.data(), count));
     if (error == nullptr) {
-        (void)headers.release();  // the record's now
+        (void)headers.release();  // NOLINT(bugprone-unused-return-value): the record's now
         return {};
     }
     const auto code = rd_kafka_error_code(error.get());
