@@ -217,17 +217,16 @@ void RedisSessionStore::unwatch(const std::string& gateway) {
 
 void RedisSessionStore::claim(std::string_view session, std::string_view gateway,
                               std::function<void(Result<SessionClaim>)> done) {
-    std::unique_lock lock(mutex_);
-    const bool has_room = claims_.size() < options_.claims_waiting_max;
-    if (has_room) {
-        claims_.push_back({std::string(session), std::string(gateway), std::move(done)});
+    Claim claim{std::string(session), std::string(gateway), std::move(done)};
+    {
+        const std::lock_guard lock(mutex_);
+        if (claims_.size() < options_.claims_waiting_max) {
+            claims_.push_back(std::move(claim));
+            changed_.notify_one();
+            return;
+        }
     }
-    lock.unlock();
-    if (has_room) {
-        changed_.notify_one();
-    } else {
-        refuse({std::string(session), std::string(gateway), std::move(done)});
-    }
+    refuse(claim);
 }
 
 void RedisSessionStore::refuse(const Claim& claim) {

@@ -19,10 +19,11 @@ constexpr std::string_view no_place = "0-0";
 /// Milliseconds and sequence of a stream's id.
 std::pair<std::uint64_t, std::uint64_t> numbers_of(std::string_view id) {
     std::pair<std::uint64_t, std::uint64_t> numbers;
-    const auto dash = std::min(id.find('-'), id.size());
-    (void)std::from_chars(id.data(), id.data() + dash, numbers.first);
-    if (dash < id.size()) {
-        (void)std::from_chars(id.data() + dash + 1, id.data() + id.size(), numbers.second);
+    const char* const begin = id.data();  // NOLINT(bugprone-suspicious-stringview-data-usage): `end` bounds it
+    const char* const end = begin + id.size();
+    const auto first = std::from_chars(begin, end, numbers.first);
+    if (first.ptr != end && *first.ptr == '-') {
+        (void)std::from_chars(first.ptr + 1, end, numbers.second);
     }
     return numbers;
 }

@@ -109,6 +109,7 @@ RedisStatusKeys::RedisStatusKeys(std::size_t shard)
 const std::vector<RedisStatusKeys>& redis_status_keys() {
     static const std::vector<RedisStatusKeys> keys = [] {
         std::vector<RedisStatusKeys> made;
+        made.reserve(redis_status_shards);
         for (std::size_t shard = 0; shard < redis_status_shards; ++shard) {
             made.emplace_back(shard);
         }
