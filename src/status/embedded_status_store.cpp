@@ -24,13 +24,7 @@ EmbeddedStatusStore::EmbeddedStatusStore(EmbeddedStatusStoreOptions options, std
                                          MetricRegistry& metrics)
     : options_(std::move(options)),
       snapshot_(std::move(snapshot)),
-      applied_(metrics.counter("muster_status_transitions_total", "Transitions applied to the status store")),
-      redelivered_(metrics.counter("muster_status_redelivered_total", "Transitions ignored because they were known")),
-      left_out_(metrics.counter("muster_status_left_out_total",
-                                "Transitions of devices over the store's bound, or without a valid id")),
-      touches_(
-          metrics.counter("muster_status_touches_total", "Records that renewed a device's last contact or values")),
-      unknown_touches_(metrics.counter("muster_status_unknown_touches_total", "Touches of devices that are not known")),
+      counts_(metrics),
       devices_(metrics.gauge("muster_status_devices", "Devices in the status store")),
       refresh_(metrics.on_render([this] {
           const std::shared_lock lock(mutex_);
@@ -91,8 +85,8 @@ Result<void> EmbeddedStatusStore::apply(std::span<const StatusDocument> transiti
             if (applied == DeviceTable::Applied::yes) {
                 news.push_back(document);
             }
-            redelivered_.Increment(applied == DeviceTable::Applied::redelivered ? 1 : 0);
-            left_out_.Increment(applied == DeviceTable::Applied::refused ? 1 : 0);
+            counts_.redelivered.Increment(applied == DeviceTable::Applied::redelivered ? 1 : 0);
+            counts_.left_out.Increment(applied == DeviceTable::Applied::refused ? 1 : 0);
         }
         for (const StatusTouch& touch : touches) {
             if (!table_.touch(touch)) {
@@ -102,9 +96,9 @@ Result<void> EmbeddedStatusStore::apply(std::span<const StatusDocument> transiti
             }
         }
     }
-    applied_.Increment(static_cast<double>(news.size()));
-    touches_.Increment(static_cast<double>(touches.size()));
-    unknown_touches_.Increment(static_cast<double>(unknown));
+    counts_.applied.Increment(static_cast<double>(news.size()));
+    counts_.touches.Increment(static_cast<double>(touches.size()));
+    counts_.unknown_touches.Increment(static_cast<double>(unknown));
     watchers_.tell(news, telemetry);
     return {};
 }

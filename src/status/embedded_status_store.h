@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "status/device_table.h"
 #include "status/status_store.h"
+#include "status/status_store_metrics.h"
 #include "status/status_watchers.h"
 
 namespace muster {
@@ -53,11 +54,7 @@ class EmbeddedStatusStore final : public StatusStore {
     mutable std::shared_mutex mutex_;
     mutable DeviceTable table_;  ///< mutable: listing may put new devices in order first
     StatusWatchers watchers_;
-    Counter& applied_;
-    Counter& redelivered_;
-    Counter& left_out_;
-    Counter& touches_;
-    Counter& unknown_touches_;
+    StatusStoreMetrics counts_;
     Gauge& devices_;
     std::shared_ptr<void> refresh_;
 };

@@ -33,13 +33,7 @@ std::string run_of(std::string_view info) {
 RedisStatusStore::RedisStatusStore(RedisStatusStoreOptions options, MetricRegistry& metrics)
     : options_(std::move(options)),
       metrics_(metrics),
-      applied_(metrics.counter("muster_status_transitions_total", "Transitions applied to the status store")),
-      redelivered_(metrics.counter("muster_status_redelivered_total", "Transitions ignored because they were known")),
-      left_out_(metrics.counter("muster_status_left_out_total",
-                                "Transitions of devices over the store's bound, or without a valid id")),
-      touches_(
-          metrics.counter("muster_status_touches_total", "Records that renewed a device's last contact or values")),
-      unknown_touches_(metrics.counter("muster_status_unknown_touches_total", "Touches of devices that are not known")),
+      counts_(metrics),
       losses_total_(metrics.counter("muster_status_losses_total",
                                     "Times that Redis was found restarted, replaced or emptied, and is filled again")),
       writer_({.options = options_.redis,
@@ -84,14 +78,14 @@ std::vector<RedisStatusStore::Piece> RedisStatusStore::pieces_of(std::span<const
         if (is_valid_device_id(document.id)) {
             add(document.id, document);
         } else {
-            left_out_.Increment();
+            counts_.left_out.Increment();
         }
     }
     for (const StatusTouch& touch : touches) {
         if (is_valid_device_id(touch.id)) {
             add(touch.id, touch);
         } else {
-            unknown_touches_.Increment();
+            counts_.unknown_touches.Increment();
         }
     }
     end_all();
@@ -111,7 +105,7 @@ Result<void> RedisStatusStore::apply(std::span<const StatusDocument> transitions
         writer_.note(sent.error());
         return fail(ErrorCode::unavailable, sent.error().text, sent.error().detail);
     }
-    touches_.Increment(static_cast<double>(touches.size()));
+    counts_.touches.Increment(static_cast<double>(touches.size()));
     return sent;
 }
 
@@ -144,10 +138,10 @@ Result<void> RedisStatusStore::send(RedisConnection& connection, std::span<const
 
 void RedisStatusStore::count(const Piece& piece, const RedisValue& reply, bool& has_lost) {
     has_lost = has_lost || reply[0].text() != lives_[piece.shard];
-    applied_.Increment(static_cast<double>(reply[1].integer()));
-    redelivered_.Increment(static_cast<double>(reply[2].integer()));
-    left_out_.Increment(static_cast<double>(reply[3].integer()));
-    unknown_touches_.Increment(static_cast<double>(reply[4].integer()));
+    counts_.applied.Increment(static_cast<double>(reply[1].integer()));
+    counts_.redelivered.Increment(static_cast<double>(reply[2].integer()));
+    counts_.left_out.Increment(static_cast<double>(reply[3].integer()));
+    counts_.unknown_touches.Increment(static_cast<double>(reply[4].integer()));
 }
 
 /// A shard's life is new when it was empty; the server's run is new when it was restarted, and then it may be without

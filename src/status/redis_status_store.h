@@ -11,6 +11,7 @@
 #include "status/redis_status_codec.h"
 #include "status/redis_status_mirror.h"
 #include "status/status_store.h"
+#include "status/status_store_metrics.h"
 #include "status/status_watchers.h"
 #include "storage/redis_link.h"
 
@@ -68,11 +69,7 @@ class RedisStatusStore final : public StatusStore {
 
     const RedisStatusStoreOptions options_;
     MetricRegistry& metrics_;
-    Counter& applied_;
-    Counter& redelivered_;
-    Counter& left_out_;
-    Counter& touches_;
-    Counter& unknown_touches_;
+    StatusStoreMetrics counts_;
     Counter& losses_total_;
     std::atomic<std::uint64_t> losses_{0};
     mutable StatusWatchers watchers_;
