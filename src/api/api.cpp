@@ -355,8 +355,7 @@ std::string Api::url() const {
 }
 
 bool Api::is_operator_token(std::string_view token) const {
-    const auto identity = parts_->dispatcher->tokens().find(token);
-    return identity && identity->role >= Role::fleet_operator;
+    return parts_->dispatcher->tokens().has_operator(token);
 }
 
 std::string Api::token(Role role) const {

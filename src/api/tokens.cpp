@@ -90,15 +90,20 @@ std::optional<Role> role_from(std::string_view name) {
 
 Result<Tokens> Tokens::load_or_create(const std::string& path, const std::function<std::string()>& make_token) {
     struct stat status{};
+    if (::stat(path.c_str(), &status) == 0 || errno != ENOENT) {
+        return load(path);
+    }
+    const std::string fresh = fresh_file(make_token);
+    if (auto written = write_private_file(path, fresh); !written) {
+        return tl::unexpected(written.error());
+    }
+    return parse(fresh);
+}
+
+Result<Tokens> Tokens::load(const std::string& path) {
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
-        if (errno != ENOENT) {
-            return system_failure("cannot read the API's tokens", path);
-        }
-        const std::string fresh = fresh_file(make_token);
-        if (auto written = write_private_file(path, fresh); !written) {
-            return tl::unexpected(written.error());
-        }
-        return parse(fresh);
+        return system_failure("cannot read the API's tokens", path);
     }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return fail(ErrorCode::invalid_argument, "the API's token file can be read by others; run chmod 600 on it",
@@ -160,6 +165,11 @@ std::optional<Identity> Tokens::find(std::string_view token) const {
         }
     }
     return found == nullptr ? std::nullopt : std::optional(found->identity);
+}
+
+bool Tokens::has_operator(std::string_view token) const {
+    const auto identity = find(token);
+    return identity && identity->role >= Role::fleet_operator;
 }
 
 std::string Tokens::first_of(Role role) const {

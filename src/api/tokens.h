@@ -36,10 +36,14 @@ class Tokens final {
     /// io, malformed, invalid_argument: with the path and what to do about it.
     [[nodiscard]] static Result<Tokens> load_or_create(const std::string& path,
                                                        const std::function<std::string()>& make_token);
+    /// The same of a file that is there.
+    [[nodiscard]] static Result<Tokens> load(const std::string& path);
     [[nodiscard]] static Result<Tokens> parse(std::string_view json);
 
     /// Whose token this is. Compares with every token in time that does not depend on where they differ.
     [[nodiscard]] std::optional<Identity> find(std::string_view token) const;
+    /// Whether it is one of role operator or admin.
+    [[nodiscard]] bool has_operator(std::string_view token) const;
     /// The first token of this role; empty when there is none.
     [[nodiscard]] std::string first_of(Role role) const;
 

@@ -1,9 +1,7 @@
 #include "app/cluster_roles.h"
 
-#include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -49,16 +47,6 @@ Result<std::unique_ptr<RedisStatusStore>> open_status(ClusterProcess& process) {
     return RedisStatusStore::open(std::move(options), process.metrics());
 }
 
-Result<Tokens> read_tokens(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        return fail(ErrorCode::io, "cannot read the tokens; the API's data directory has them", path);
-    }
-    return Tokens::parse(text.str());
-}
-
 // Gateway -------------------------------------------------------------------------------------------------------------
 
 class GatewayRole final : public RunningRole {
@@ -73,15 +61,14 @@ class GatewayRole final : public RunningRole {
             return tl::unexpected(gateway.error());
         }
         if (!options_.tokens_file.empty()) {
-            auto tokens = read_tokens(options_.tokens_file);
+            auto tokens = Tokens::load(options_.tokens_file);
             if (!tokens) {
                 return naming("--tokens", tl::unexpected(tokens.error()));
             }
             tokens_ = std::move(*tokens);
         }
         gateway->is_operator = [this](std::string_view user, std::string_view password) {
-            const auto identity = tokens_ ? tokens_->find(password) : std::nullopt;
-            return user == "operator" && identity && identity->role >= Role::fleet_operator;
+            return user == operator_user && tokens_ && tokens_->has_operator(password);
         };
         gateway->relay_messages = true;
         return naming("--redis", open_sessions()).and_then([&] {

@@ -69,11 +69,9 @@ void ProcessWatch::on_record(const ConsumerRecord& record) {
     }
     const auto [place, is_new] = processes_.try_emplace(std::string(record.key));
     Heard& heard = place->second;
-    if (is_new) {
-        heard.records_seen = report->records;
-        heard.bytes_seen = report->bytes;
+    if (!is_new) {
+        count(heard.report, *report);
     }
-    count(heard, *report);
     heard.report = std::move(*report);
     heard.at = clock_.monotonic();
     if (processes_.size() > processes_max) {
@@ -83,12 +81,10 @@ void ProcessWatch::on_record(const ConsumerRecord& record) {
 }
 
 /// Adds what the process did since its last report; after a restart it counts from zero again.
-void ProcessWatch::count(Heard& heard, const ProcessReport& newer) {
-    const bool is_same_start = newer.records >= heard.records_seen && newer.bytes >= heard.bytes_seen;
-    records_ += newer.records - (is_same_start ? heard.records_seen : 0);
-    bytes_ += newer.bytes - (is_same_start ? heard.bytes_seen : 0);
-    heard.records_seen = newer.records;
-    heard.bytes_seen = newer.bytes;
+void ProcessWatch::count(const ProcessReport& before, const ProcessReport& now) {
+    const bool is_same_start = now.records >= before.records && now.bytes >= before.bytes;
+    records_ += now.records - (is_same_start ? before.records : 0);
+    bytes_ += now.bytes - (is_same_start ? before.bytes : 0);
 }
 
 PipelineHealth ProcessWatch::health() {

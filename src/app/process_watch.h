@@ -37,15 +37,13 @@ class ProcessWatch final {
  private:
     struct Heard {
         ProcessReport report;
-        Millis at{0};                    ///< when it arrived, monotonic
-        std::uint64_t records_seen = 0;  ///< of this start, already in records_
-        std::uint64_t bytes_seen = 0;
+        Millis at{0};  ///< when it arrived, monotonic
     };
 
     ProcessWatch(std::unique_ptr<Consumer> consumer, const Clock& clock, MetricRegistry& metrics);
     void run();
     void on_record(const ConsumerRecord& record);
-    void count(Heard& heard, const ProcessReport& newer);
+    void count(const ProcessReport& before, const ProcessReport& now);
 
     const std::unique_ptr<Consumer> consumer_;
     const Clock& clock_;

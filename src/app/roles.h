@@ -24,6 +24,7 @@ namespace muster {
 
 inline constexpr std::size_t token_bytes = 24;  ///< of chance in a new API token
 inline constexpr std::string_view no_listener = "none";
+inline constexpr std::string_view operator_user = "operator";  ///< MQTT user name; its password is an API token
 
 /// Keeps what was started in its place, or passes on why it was not.
 template <class Started, class Place>

@@ -146,7 +146,7 @@ Result<void> Serve::start_gateway() {
     }
     GatewayOptions& gateway = *options;
     gateway.is_operator = [this](std::string_view user, std::string_view password) {
-        return user == "operator" && api_->is_operator_token(password);
+        return user == operator_user && api_->is_operator_token(password);
     };
     canary_password_ = net::random_hex(token_bytes);
     gateway.is_canary = [this](std::string_view, std::string_view password) { return password == canary_password_; };
