@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "bench_document.h"
 #include "gateway/redis_session_store.h"
 #include "status/redis_status_store.h"
 #include "storage/redis_test_server.h"
@@ -74,19 +75,7 @@ void print_percentiles(const char* what, std::vector<double> us) {
 }
 
 StatusDocument document(std::size_t device, std::int64_t offset) {
-    StatusDocument made;
-    made.id = "device-" + std::to_string(10'000'000 + device);
-    made.state = offset % 2 == 0 ? PresenceState::offline : PresenceState::online;
-    made.offset = offset;
-    made.gateway = "gw-" + std::to_string(device % 10);
-    made.protocol = "3.1.1";
-    made.client_address = "10.20." + std::to_string(device % 250) + ".17:40123";
-    made.attributes.region = "in/r" + std::to_string(device % 30) + "/c" + std::to_string(device % 900);
-    made.attributes.model = "model-" + std::to_string(device % 20);
-    made.attributes.firmware = "2.1." + std::to_string(device % 7);
-    made.attributes.latitude = 12.5;
-    made.attributes.longitude = 77.25;
-    return made;
+    return bench_document(device, offset, offset % 2 == 0 ? PresenceState::offline : PresenceState::online);
 }
 
 void bench_status(const RedisTestServer& server, std::size_t devices) {

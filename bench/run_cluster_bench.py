@@ -10,7 +10,6 @@ breaks. Measured from outside:
 """
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -22,15 +21,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/scale_out")]
 import cluster_scenario  # noqa: E402
 import scale_out  # noqa: E402
+from run_transport_bench import cpu_s  # noqa: E402
 
 harness = cluster_scenario.harness
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 SETTLE_S = 3
 
 
-def cpu_seconds(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+def cpu_seconds(processes):
+    return sum(cpu_s(process.pid) for process in processes)
 
 
 class Serve:
@@ -64,12 +62,12 @@ class Cluster:
 
 
 def load(options, system):
-    before = {part: sum(map(cpu_seconds, processes)) for part, processes in system.parts.items()}
+    before = {part: cpu_seconds(processes) for part, processes in system.parts.items()}
     command = [options.load, "publish", "--broker", f"127.0.0.1:{system.port}", "--connections", options.connections,
                "--rate", options.rate, "--payload-bytes", options.payload_bytes, "--qos", 1, "--duration", options.seconds]
     result = json.loads(subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout)
     time.sleep(SETTLE_S)
-    figures = {f"CPU, µs a message: {part}": (sum(map(cpu_seconds, processes)) - before[part]) / result["sent"] * 1e6
+    figures = {f"CPU, µs a message: {part}": (cpu_seconds(processes) - before[part]) / result["sent"] * 1e6
                for part, processes in system.parts.items()}
     figures["CPU, µs a message: all"] = sum(figures.values())
     figures["messages/s reached"] = result["sent"] / result["seconds"]

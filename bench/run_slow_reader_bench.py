@@ -10,10 +10,9 @@ kernel keeps in the socket comes on top; the subscribers' own receive buffers ar
 import argparse
 import itertools
 import socket
-import subprocess
 import time
 
-from run_transport_bench import connect_packet, memory
+from run_transport_bench import address_of, connect_packet, gateway_alone, memory
 
 BYTES_EACH = 8 << 20  # over the 1 MB queued, 0.5 MB in flight, 0.5 MB of output, and what the kernel takes
 SETTLE_S = 2
@@ -68,10 +67,8 @@ def publish_all(link, subscribers, qos, payload, count):
 
 
 def measure(program, subscribers, qos, payload_bytes):
-    server = subprocess.Popen([program, "127.0.0.1:0", "2", "1"], stdout=subprocess.PIPE, text=True)
-    try:
-        url = next(line for line in server.stdout if line.startswith("mqtt://"))
-        address = ("127.0.0.1", int(url.strip().rsplit(":", 1)[1]))
+    with gateway_alone(program) as (server, urls):
+        address = address_of(urls, "mqtt")
         publisher = client(address, "publisher")
         warm = [subscriber(address, number, qos) for number in range(subscribers)]
         time.sleep(SETTLE_S)
@@ -82,9 +79,6 @@ def measure(program, subscribers, qos, payload_bytes):
         for link in warm:
             link.close()
         return grown / subscribers
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def main():

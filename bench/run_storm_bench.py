@@ -17,11 +17,11 @@ import resource
 import selectors
 import socket
 import ssl
-import subprocess
 import tempfile
 import time
 
-from run_transport_bench import client_context, connect_packet, cpu_s, make_certificates, one_client
+from run_transport_bench import (address_of, client_context, connect_packet, cpu_s, gateway_alone, make_certificates,
+                                 one_client)
 
 PROCESS_CONNECTIONS_MAX = 10_000
 OPEN_AT_ONCE = 20  # a turn: who has an answer of the gateway goes on before others begin, as if each had a CPU of its own
@@ -156,6 +156,38 @@ def phase(pipe, seconds):
     time.sleep(seconds)
 
 
+def storm_phases(options, folder, server, address, children):
+    """Without the storm, then with it; what it starts it adds to `children`."""
+    pipe, far_pipe = multiprocessing.Pipe()
+    processes = -(-options.storm // PROCESS_CONNECTIONS_MAX)
+    begin = multiprocessing.Barrier(processes + 1)
+    report = multiprocessing.Queue()
+    children += [multiprocessing.Process(target=served, args=(address, folder, options.served, far_pipe))]
+    children += [multiprocessing.Process(target=storm, args=(
+        address, folder, range(i, options.storm, processes), begin, report)) for i in range(processes)]
+    for child in children:
+        child.start()
+    assert pipe.recv() == "ready"
+    print("| 1 message a second of each served device | PUBACKs | p50 ms | p99 ms | p99.9 ms | longest ms |\n"
+          "| --- | ---: | ---: | ---: | ---: | ---: |")
+    phase(pipe, options.calm_s)
+    pipe.send("begin")
+    row("no storm", pipe.recv())
+    cpu = cpu_s(server.pid)
+    begin.wait()
+    reports = [report.get() for _ in range(processes)]
+    pipe.send("begin")
+    took = pipe.recv()
+    assert took != "closed", "a served device was closed"
+    row(f"storm of {options.storm:,} handshakes", took)
+    took_s = max(seconds for seconds, _ in reports)
+    print(f"\nThe last of the storm was on after {took_s:.1f} s ({options.storm / took_s:,.0f} a second); "
+          f"{sum(returns for _, returns in reports):,} had to come back. "
+          f"Gateway: {(cpu_s(server.pid) - cpu) / options.storm * 1e6:,.0f} us of CPU for each.")
+    pipe.send("end")
+    begin.wait()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--gateway", required=True)
@@ -168,45 +200,13 @@ def main():
     with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder:
         make_certificates(folder)
         files = f"cert={folder}/localhost.pem&key={folder}/localhost.key&client-ca={folder}/ca.pem&identity=none"
-        server = subprocess.Popen([options.gateway, "127.0.0.1:0", "2", "1", f"mqtts://127.0.0.1:0?{files}"],
-                                  stdout=subprocess.PIPE, text=True)
         children = []
-        try:
-            url = next(line for line in server.stdout if line.startswith("mqtts://"))
-            address = ("127.0.0.1", int(url.split(":")[2].split("/")[0]))
-            pipe, far_pipe = multiprocessing.Pipe()
-            processes = -(-options.storm // PROCESS_CONNECTIONS_MAX)
-            begin = multiprocessing.Barrier(processes + 1)
-            report = multiprocessing.Queue()
-            children = [multiprocessing.Process(target=served, args=(address, folder, options.served, far_pipe))]
-            children += [multiprocessing.Process(target=storm, args=(
-                address, folder, range(i, options.storm, processes), begin, report)) for i in range(processes)]
-            for child in children:
-                child.start()
-            assert pipe.recv() == "ready"
-            print("| 1 message a second of each served device | PUBACKs | p50 ms | p99 ms | p99.9 ms | longest ms |\n"
-                  "| --- | ---: | ---: | ---: | ---: | ---: |")
-            phase(pipe, options.calm_s)
-            pipe.send("begin")
-            row("no storm", pipe.recv())
-            cpu = cpu_s(server.pid)
-            begin.wait()
-            reports = [report.get() for _ in range(processes)]
-            pipe.send("begin")
-            took = pipe.recv()
-            assert took != "closed", "a served device was closed"
-            row(f"storm of {options.storm:,} handshakes", took)
-            took_s = max(seconds for seconds, _ in reports)
-            print(f"\nThe last of the storm was on after {took_s:.1f} s ({options.storm / took_s:,.0f} a second); "
-                  f"{sum(returns for _, returns in reports):,} had to come back. "
-                  f"Gateway: {(cpu_s(server.pid) - cpu) / options.storm * 1e6:,.0f} us of CPU for each.")
-            pipe.send("end")
-            begin.wait()
-        finally:
-            for child in children:
-                child.kill()
-            server.terminate()
-            server.wait()
+        with gateway_alone(options.gateway, f"mqtts://127.0.0.1:0?{files}") as (server, urls):
+            try:
+                storm_phases(options, folder, server, address_of(urls, "mqtts"), children)
+            finally:
+                for child in children:
+                    child.kill()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Per connection: growth of the gateway's anonymous memory (smaps_rollup), and its
 The gateway is started anew for each figure; rounds are interleaved; medians.
 """
 import argparse
+import contextlib
 import itertools
 import os
 import resource
@@ -76,16 +77,29 @@ def one_client(address, kind, context, packet):
     return link
 
 
+@contextlib.contextmanager
+def gateway_alone(program, *listeners):
+    """muster_gateway_alone with two threads, for plain MQTT and the listeners: its process and their URLs, in this order."""
+    server = subprocess.Popen([program, "127.0.0.1:0", "2", "1", *listeners], stdout=subprocess.PIPE, text=True)
+    try:
+        urls = (line.strip() for line in server.stdout if "://" in line.split(" ")[0])
+        yield server, list(itertools.islice(urls, 1 + len(listeners)))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def address_of(urls, scheme):
+    url = next(url for url in urls if url.startswith(f"{scheme}://"))
+    return "127.0.0.1", int(url.split(":")[2].split("/")[0])
+
+
 def measure(program, folder, kind, connections):
     """(bytes of user memory, microseconds of CPU), each of one connection."""
-    name = kind.split()[0]
     files = f"cert={folder}/localhost.pem&key={folder}/localhost.key&client-ca={folder}/ca.pem&identity=none"
-    server = subprocess.Popen([program, "127.0.0.1:0", "2", "1", f"mqtts://127.0.0.1:0?{files}", "ws://127.0.0.1:0",
-                               f"wss://127.0.0.1:0?{files}"], stdout=subprocess.PIPE, text=True)
-    try:
-        urls = [line.strip() for line in itertools.islice((line for line in server.stdout if "://" in line.split(" ")[0]), 4)]
-        url = next(url for url in urls if url.startswith(f"{name}://"))
-        address = ("127.0.0.1", int(url.split(":")[2].split("/")[0]))
+    with gateway_alone(program, f"mqtts://127.0.0.1:0?{files}", "ws://127.0.0.1:0",
+                       f"wss://127.0.0.1:0?{files}") as (server, urls):
+        address = address_of(urls, kind.split()[0])
         context = client_context(folder, kind.split()[1]) if " " in kind else None
         warm = [one_client(address, kind, context, connect_packet(f"warm-{i}")) for i in range(100)]
         time.sleep(2)
@@ -97,9 +111,6 @@ def measure(program, folder, kind, connections):
         for link in warm + links:
             link.close()
         return grown / connections, cpu / connections * 1e6
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def main():

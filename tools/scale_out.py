@@ -19,6 +19,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MUSTER = os.environ.get("MUSTER_BINARY", str(ROOT / "build/release/src/app/muster"))
 START_PATIENCE_S = 120
+KAFKA_PATIENCE_S = 300  # the first start of a machine fetches the broker
 STOP_PATIENCE_S = 30
 PR_SET_PDEATHSIG = 1
 
@@ -49,8 +50,9 @@ def _end_with_parent():
 class Process:
     """One program of the cluster: started, killed, stopped by its own process id; its output is a file."""
 
-    def __init__(self, name, command, log, ready, environment=None):
+    def __init__(self, name, command, log, ready, environment=None, patience_s=START_PATIENCE_S):
         self.name = name
+        self.patience_s = patience_s
         self.command = [str(part) for part in command]
         self.log = pathlib.Path(log)
         self.ready = ready  # () -> bool
@@ -68,12 +70,12 @@ class Process:
         return self
 
     def wait_until_ready(self):
-        deadline = time.monotonic() + START_PATIENCE_S
+        deadline = time.monotonic() + self.patience_s
         while not self.ready():
             if self.process.poll() is not None:
                 raise ClusterError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
             if time.monotonic() > deadline:
-                raise ClusterError(f"{self.name} is not ready after {START_PATIENCE_S} s:\n{self.tail()}")
+                raise ClusterError(f"{self.name} is not ready after {self.patience_s} s:\n{self.tail()}")
             time.sleep(0.05)
 
     def tail(self, size=3000):
@@ -101,6 +103,12 @@ class Process:
             self.kill()
 
 
+def kafka_broker(directory, port):
+    """A broker with its records in directory/kafka; its port stays the same over restarts."""
+    return Process("Kafka", [ROOT / "tools/kafka.sh", "run", "--data", directory / "kafka", "--port", port],
+                   directory / "kafka.log", lambda: accepts(port), patience_s=KAFKA_PATIENCE_S)
+
+
 class Cluster:
     """A cluster in one directory, on loopback. start() starts everything; each part can be killed and started again."""
 
@@ -116,9 +124,7 @@ class Cluster:
         self.redis_address = f"127.0.0.1:{self.redis_port}"
         self.role_options = role_options or {}
         self.token = None
-        self.kafka = Process("Kafka", [ROOT / "tools/kafka.sh", "run", "--data", self.directory / "kafka",
-                                       "--port", self.kafka_port],
-                             self.directory / "kafka.log", lambda: accepts(self.kafka_port))
+        self.kafka = kafka_broker(self.directory, self.kafka_port)
         self.redis = Process("Redis", ["redis-server", "--port", self.redis_port, "--bind", "127.0.0.1", "--dir",
                                        self.directory / "redis", "--save", "", "--appendonly", "yes",
                                        "--appendfsync", "everysec"],

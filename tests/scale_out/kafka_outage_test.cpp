@@ -31,6 +31,14 @@ class KafkaBusFixture : public ::testing::Test {
     static ProducerRecord record(std::string_view value) {
         return {.key = "k", .value = value, .headers = {}, .partition = 0};
     }
+    static void send_records(Bus& bus, int count) {
+        const TopicId id = topic(bus);
+        const auto producer = bus.producer({.name = "p", .on_deliveries_ready = {}});
+        for (int i = 0; i < count; ++i) {
+            ASSERT_TRUE(producer->send(id, record(std::to_string(i)), 0));
+        }
+        ASSERT_TRUE(producer->drain(long_wait));
+    }
     static std::vector<KeptRecord> read_until(Consumer& consumer, std::size_t count) {
         std::vector<KeptRecord> records;
         constexpr Millis step{100};
@@ -130,12 +138,7 @@ TEST_F(KafkaBusFixture, a_broker_that_says_nothing_holds_up_nobody_for_long) {
 
 TEST_F(KafkaBusFixture, a_reader_that_retention_has_passed_goes_on_with_the_oldest_record_and_counts) {
     const auto bus = open();
-    const TopicId id = topic(*bus);
-    const auto producer = bus->producer({.name = "p", .on_deliveries_ready = {}});
-    for (int i = 0; i < 100; ++i) {
-        ASSERT_TRUE(producer->send(id, record(std::to_string(i)), 0));
-    }
-    ASSERT_TRUE(producer->drain(long_wait));
+    ASSERT_NO_FATAL_FAILURE(send_records(*bus, 100));
     {
         // What retention does, when a test wants it.
         KafkaLog log("test", metrics_);
@@ -162,12 +165,7 @@ TEST_F(KafkaBusFixture, a_reader_that_retention_has_passed_goes_on_with_the_olde
 
 TEST_F(KafkaBusFixture, a_commit_never_goes_back) {
     const auto bus = open();
-    const TopicId id = topic(*bus);
-    const auto producer = bus->producer({.name = "p", .on_deliveries_ready = {}});
-    for (int i = 0; i < 10; ++i) {
-        ASSERT_TRUE(producer->send(id, record(std::to_string(i)), 0));
-    }
-    ASSERT_TRUE(producer->drain(long_wait));
+    ASSERT_NO_FATAL_FAILURE(send_records(*bus, 10));
     {
         const auto reader = bus->consumer({.group = "g", .topics = {"t"}});
         ASSERT_EQ(read_until(**reader, 10).size(), 10U);
@@ -185,12 +183,7 @@ TEST_F(KafkaBusFixture, a_commit_never_goes_back) {
 
 TEST_F(KafkaBusFixture, the_lag_of_a_reader_that_does_not_read_is_exported) {
     const auto bus = open();
-    const TopicId id = topic(*bus);
-    const auto producer = bus->producer({.name = "p", .on_deliveries_ready = {}});
-    for (int i = 0; i < 10; ++i) {
-        ASSERT_TRUE(producer->send(id, record(std::to_string(i)), 0));
-    }
-    ASSERT_TRUE(producer->drain(long_wait));
+    ASSERT_NO_FATAL_FAILURE(send_records(*bus, 10));
     const auto reader = bus->consumer({.group = "slow", .topics = {"t"}, .poll_records_max = 4});
     ASSERT_TRUE(reader);
     EXPECT_EQ(read_until(**reader, 4).size(), 4U);

@@ -85,6 +85,16 @@ struct ProcessorRole : RoleFixture {
         return fold.snapshot();
     }
 
+    void start_with_two_devices() {
+        start();
+        write(EventKind::connect, "d", 1);
+        write(EventKind::connect, "e", 1);
+        tick(2);
+        send_durably();
+        ASSERT_TRUE(stores.wait_for_state("d", online));
+        ASSERT_TRUE(stores.wait_for_state("e", online));
+    }
+
     TopicId events = 0;
     std::uint64_t ticks = 0;
     ProcessorOptions options;
@@ -242,13 +252,7 @@ TEST_F(ProcessorRole, on_a_new_disk_goes_on_from_the_bus_and_ends_as_one_that_wa
 }
 
 TEST_F(ProcessorRole, fills_a_new_status_store_from_the_bus) {
-    start();
-    write(EventKind::connect, "d", 1);
-    write(EventKind::connect, "e", 1);
-    tick(2);
-    send_durably();
-    ASSERT_TRUE(stores.wait_for_state("d", online));
-    ASSERT_TRUE(stores.wait_for_state("e", online));
+    ASSERT_NO_FATAL_FAILURE(start_with_two_devices());
     processor.reset();
     stores.documents_.clear();
     start();
@@ -257,13 +261,7 @@ TEST_F(ProcessorRole, fills_a_new_status_store_from_the_bus) {
 }
 
 TEST_F(ProcessorRole, fills_a_status_store_that_has_lost_what_it_was_given) {
-    start();
-    write(EventKind::connect, "d", 1);
-    write(EventKind::connect, "e", 1);
-    tick(2);
-    send_durably();
-    ASSERT_TRUE(stores.wait_for_state("d", online));
-    ASSERT_TRUE(stores.wait_for_state("e", online));
+    ASSERT_NO_FATAL_FAILURE(start_with_two_devices());
     stores.lose_documents();
     write(EventKind::connect, "f", 1);
     send_durably();
