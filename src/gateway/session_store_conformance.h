@@ -255,14 +255,17 @@ TEST_P(SessionStoreConformance, batches_are_answered_in_their_order) {
     std::mutex mutex;
     std::vector<int> answered;
     std::promise<void> all;
+    const auto add = [&](int number) {
+        const std::lock_guard lock(mutex);
+        answered.push_back(number);
+        return answered.size();
+    };
     for (int i = 0; i < batches; ++i) {
         store().store("gw-1", {change(SessionChange::Kind::put_session, "dev-1", 0, std::to_string(i))},
                       [&, i](const Result<void>& done) {
                           EXPECT_TRUE(done);
-                          const std::lock_guard lock(mutex);
-                          answered.push_back(i);
-                          if (answered.size() == batches) {
-                              all.set_value();
+                          if (add(i) == batches) {
+                              all.set_value();  // the last thing: the test goes on, and takes its locals with it
                           }
                       });
     }
