@@ -1,3 +1,7 @@
+#include <array>
+
+#include <fmt/format.h>
+
 #include "alerts/alerts.h"
 #include "contract/bus_topics.h"
 #include "role_fixture.h"
@@ -229,6 +233,62 @@ TEST_F(AlertsRole, what_a_sink_was_told_is_known_after_a_restart_until_the_end_w
     EXPECT_EQ(std::count(lines.begin(), lines.end(), "restored " + id + " " + last.severity), 1)
         << "the second run knows it, the third has nothing more to tell";
     EXPECT_NE(std::find(lines.begin(), lines.end(), "adopted " + id), lines.end());
+}
+
+TEST_F(AlertsRole, a_fault_after_a_restart_is_found_by_what_was_learnt_before_it_and_once) {
+    const TopicId events = open(bus_topics::events);
+    AlertRule odd = *parse_alert_rule(R"({"name":"odd","metric":"anomaly","telemetry":"temperature","for_s":0})");
+    odd.origin = "file";
+    file_rules = {odd};
+    EventHeader header;
+    header.kind = EventKind::telemetry;
+    header.epoch = 1;
+    header.gateway = "gw-1";
+    const auto say = [&](int samples, double more) {
+        for (int i = 0; i < samples; ++i) {
+            header.received = now;
+            std::string packed;
+            encode(header, packed);
+            const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, packed}};
+            send(events, "d-1", fmt::format(R"({{"temperature":{}}})", 20 + more + 0.1 * (i % 7)), headers);
+        }
+        send_durably();
+    };
+    const auto wait_for_metric = [&](std::string_view line) {
+        for (Millis waited{0}; waited < patience; waited += Millis(10)) {
+            if (metrics.render().find(line) != std::string::npos) {
+                return true;
+            }
+            report(1, 0, 100);
+        }
+        return false;
+    };
+    start();
+    // Samples are read from then on: until the first of them has come, more are sent.
+    for (Millis waited{0}; waited < patience; waited += Millis(10)) {
+        say(1, 0);
+        report(1, 0, 100);
+        if (metrics.render().find("muster_alerts_baselines 1") != std::string::npos) {
+            break;
+        }
+    }
+    say(200, 0);
+    report(2, 0, 100);
+    alerts.reset();
+    start();
+    ASSERT_TRUE(wait_for_metric("muster_alerts_baselines_restored_total 1"));
+    say(4, 30);
+    report(3, 0, 100);
+    const std::string id = wait_for(true);
+    EXPECT_TRUE(id.starts_with("odd:")) << id;
+    ASSERT_EQ(last.devices.size(), 1U);
+    alerts.reset();
+    start();
+    ASSERT_TRUE(wait_for_metric("muster_alerts_baselines_restored_total 2"));
+    say(8, 0);
+    report(3, 0, 100);
+    EXPECT_EQ(wait_for(false), id);
+    EXPECT_EQ(ids.size(), 1U);
 }
 
 }  // namespace
