@@ -244,48 +244,47 @@ TEST_F(AlertsRole, a_fault_after_a_restart_is_found_by_what_was_learnt_before_it
     header.kind = EventKind::telemetry;
     header.epoch = 1;
     header.gateway = "gw-1";
-    const auto say = [&](int samples, double more) {
+    // All on one partition: what is said last is read last.
+    const auto say = [&](std::string_view device, int samples, double more) {
         for (int i = 0; i < samples; ++i) {
             header.received = now;
             std::string packed;
             encode(header, packed);
             const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, packed}};
-            send(events, "d-1", fmt::format(R"({{"temperature":{}}})", 20 + more + 0.1 * (i % 7)), headers);
+            send(events, device, fmt::format(R"({{"temperature":{}}})", 20 + more + 0.1 * (i % 7)), headers, 0);
         }
         send_durably();
     };
-    const auto wait_for_metric = [&](std::string_view line) {
+    /// Reports, and says `device` each time, until a metric has this value.
+    const auto report_until = [&](std::string_view metric, std::string_view device) {
         for (Millis waited{0}; waited < patience; waited += Millis(10)) {
-            if (metrics.render().find(line) != std::string::npos) {
+            if (metrics.render().find(fmt::format("\n{}\n", metric)) != std::string::npos) {
                 return true;
+            }
+            if (!device.empty()) {
+                say(device, 1, 0);
             }
             report(1, 0, 100);
         }
         return false;
     };
     start();
-    // Samples are read from then on: until the first of them has come, more are sent.
-    for (Millis waited{0}; waited < patience; waited += Millis(10)) {
-        say(1, 0);
-        report(1, 0, 100);
-        if (metrics.render().find("muster_alerts_baselines 1") != std::string::npos) {
-            break;
-        }
-    }
-    say(200, 0);
-    report(2, 0, 100);
+    ASSERT_TRUE(report_until("muster_alerts_baselines 1", "d-1")) << "samples are read from some time on";
+    say("d-1", 200, 0);
+    ASSERT_TRUE(report_until("muster_alerts_baselines 2", "d-2"));
     alerts.reset();
     start();
-    ASSERT_TRUE(wait_for_metric("muster_alerts_baselines_restored_total 1"));
-    say(4, 30);
+    ASSERT_TRUE(report_until("muster_alerts_baselines_restored_total 2", ""));
+    say("d-1", 4, 30);
     report(3, 0, 100);
     const std::string id = wait_for(true);
     EXPECT_TRUE(id.starts_with("odd:")) << id;
     ASSERT_EQ(last.devices.size(), 1U);
+    EXPECT_EQ(last.devices[0].device, "d-1");
     alerts.reset();
     start();
-    ASSERT_TRUE(wait_for_metric("muster_alerts_baselines_restored_total 2"));
-    say(8, 0);
+    ASSERT_TRUE(report_until("muster_alerts_baselines_restored_total 4", ""));
+    say("d-1", 8, 0);
     report(3, 0, 100);
     EXPECT_EQ(wait_for(false), id);
     EXPECT_EQ(ids.size(), 1U);
