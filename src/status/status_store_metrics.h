@@ -8,7 +8,8 @@ namespace muster {
 struct StatusStoreMetrics {
     explicit StatusStoreMetrics(MetricRegistry& metrics)
         : applied(metrics.counter("muster_status_transitions_total", "Transitions applied to the status store")),
-          redelivered(metrics.counter("muster_status_redelivered_total", "Transitions ignored because they were known")),
+          redelivered(
+              metrics.counter("muster_status_redelivered_total", "Transitions ignored because they were known")),
           left_out(metrics.counter("muster_status_left_out_total",
                                    "Transitions of devices over the store's bound, or without a valid id")),
           touches(
