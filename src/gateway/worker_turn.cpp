@@ -159,7 +159,8 @@ void Worker::flush_output(Connection& connection) {
             connection.end_later(Cause::throttled);
         }
         if (connection.unsent_bytes() > 0) {
-            return;  // told when there is room
+            await_room(connection);
+            return;
         }
     }
     if (service_.has_more(connection)) {
