@@ -4,6 +4,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include "net/address.h"
@@ -142,6 +143,22 @@ TEST(TcpListener, a_port_in_use_is_said_clearly_even_when_it_is_shared) {
     EXPECT_EQ(second.error().code, ErrorCode::conflict);
     EXPECT_EQ(second.error().message(),
               "another program already listens on this address and port: " + (*first)[0].local_address().to_string());
+}
+
+TEST(TcpListener, what_it_accepts_sends_at_once_and_acknowledges_with_its_answer) {
+    auto listeners = TcpListener::open(loopback());
+    const auto client = TcpSocket::connect((*listeners)[0].local_address());
+    Address peer;
+    const auto server = (*listeners)[0].accept(peer);
+    ASSERT_TRUE(server);
+    const auto option = [&](int name) {
+        int value = -1;
+        socklen_t size = sizeof(value);
+        EXPECT_EQ(::getsockopt(server->fd(), IPPROTO_TCP, name, &value, &size), 0);
+        return value;
+    };
+    EXPECT_EQ(option(TCP_NODELAY), 1);
+    EXPECT_EQ(option(TCP_QUICKACK), 0);
 }
 
 TEST(TcpListener, nobody_waiting_would_block) {
