@@ -15,10 +15,6 @@ namespace {
 constexpr Millis held_look_again{1000};
 constexpr std::size_t notes_per_turn = 1000;
 
-std::uint32_t events_of(const Connection& connection) {
-    return net::io_readable | net::io_peer_ended | (connection.awaits_room ? net::io_writable : 0U);
-}
-
 }  // namespace
 
 /// Lets answers of the session store in until the worker has gone, whichever thread they come from.
@@ -122,29 +118,6 @@ void Worker::know(Connection& connection) {
     if (connection.client_limits && connection.client_limits->stranger_of) {
         context_.addresses.leave(*connection.client_limits->stranger_of);
         connection.client_limits.reset();
-    }
-}
-
-// A plain socket nearly always takes what is written: to be told at its start that it has room would be an event for
-// nothing, and often a turn. TLS may want to write before it can read.
-bool Worker::watch(Connection& connection) {
-    connection.awaits_room = connection.transport() != nullptr;
-    if (!reactor_->add(connection.socket().fd(), connection, events_of(connection))) {
-        connection.end_later(Cause::connection_lost);
-        return false;
-    }
-    connection.is_watched = true;
-    return true;
-}
-
-// Once it was full it may be so again.
-void Worker::await_room(Connection& connection) {
-    if (connection.awaits_room) {
-        return;
-    }
-    connection.awaits_room = true;
-    if (!reactor_->modify(connection.socket().fd(), connection, events_of(connection))) {
-        connection.end_later(Cause::connection_lost);
     }
 }
 
