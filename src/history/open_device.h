@@ -14,7 +14,7 @@ inline constexpr std::size_t cache_line_bytes = 64;
 /// The open rows of one device: an hour each, few at a time. Owned by its lane's OpenIndex. What an append reads comes
 /// first, within one cache line.
 struct alignas(cache_line_bytes) OpenDevice {
-    struct Hour {
+    struct alignas(cache_line_bytes) Hour {
         HourNumber hour = 0;
         std::uint32_t saved_bytes = 0;  ///< of the rows, in the stored tail
         OpenRows rows;
