@@ -5,11 +5,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/fair_shared_mutex.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "history/history_store.h"
@@ -174,9 +174,8 @@ class EmbeddedHistoryStore final : public HistoryStore {
     std::unique_ptr<EmbeddedPresenceHistory> presence_;  ///< in files of its own
     // Locks are taken in this order: upkeep_mutex_, in_use_, mutex_, a lane's (several: ascending), roll_mutex_. Who
     // has a lane's does not ask for mutex_.
-    mutable std::shared_mutex
-        in_use_;  ///< shared: iterators are open beyond mutex_; exclusive: the database is reopened
-    mutable std::shared_mutex mutex_;  ///< shared: families are in use; exclusive: they come or go
+    mutable FairSharedMutex in_use_;  ///< shared: iterators are open beyond mutex_; exclusive: the database is reopened
+    mutable FairSharedMutex mutex_;   ///< shared: families are in use; exclusive: they come or go
     std::unique_ptr<RocksDatabase> database_;
     std::unique_ptr<EmbeddedHistoryFamilies> families_;
     std::unique_ptr<std::array<OpenLane, lanes>> lanes_;
