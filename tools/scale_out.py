@@ -189,16 +189,26 @@ class Cluster:
                                  self.directory / "simulator.log", lambda: True)
         return self.simulator.start()
 
-    def stop(self):
-        """Devices first, servers last: whatever is acknowledged is on Kafka before Kafka goes."""
+    def stop_roles(self):
+        """Devices first, then gateways: whatever is acknowledged is on Kafka. Gives those that did not end well, in words."""
+        stopped = []
         for group in ([self.simulator] if self.simulator else [], self.gateways,
                       [*self.processors, self.shadow, self.alerts, self.api]):
-            for process in group:
+            running = [process for process in group if process.is_running()]
+            for process in running:
                 process.ask_to_stop()
-            for process in group:
+            for process in running:
                 process.stop()
+            stopped += running
+        return [f"{process.name} ended with {process.process.returncode}: {process.log}" for process in stopped
+                if process.process.returncode != 0]
+
+    def stop(self):
+        """Servers last."""
+        failed = self.stop_roles()
         self.redis.stop(signal.SIGTERM)
         self.kafka.stop(signal.SIGTERM)
+        return failed
 
     def end(self):
         """At once, however it was left."""
@@ -251,8 +261,10 @@ Ctrl-C stops all of it; its data stays in {cluster.directory}.""", flush=True)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nStopping the cluster.", flush=True)
-        cluster.stop()
+        failed = cluster.stop()
         print("Stopped.", flush=True)
+        if failed:
+            sys.exit("scale-out: " + "\n".join(failed))
     except ClusterError as error:
         cluster.end()
         sys.exit(f"scale-out: {error}")

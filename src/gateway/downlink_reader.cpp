@@ -81,6 +81,12 @@ void DownlinkReader::stop() {
 }
 
 void DownlinkReader::run() {
+    for (std::size_t worker = 0; worker < context_.workers.size(); ++worker) {
+        wake(worker);  // what came while loading
+    }
+    if (!drain_while_loading_.empty()) {
+        drain(drain_while_loading_);
+    }
     LogLimit log;
     while (!stopping_.load()) {
         const auto got = consumer_->poll(poll_wait, [this](const ConsumerRecord& record) { read(record); });
@@ -129,7 +135,11 @@ void DownlinkReader::read(const ConsumerRecord& record) {
 void DownlinkReader::read_downlink(const ConsumerRecord& record) {
     const Result<DownlinkHeader> header = decode_downlink_header(record.header(downlink_header_name));
     if (header && header->kind == DownlinkKind::drain) {
-        drain(record.value);
+        if (is_loading_) {
+            drain_while_loading_ = record.value;
+        } else {
+            drain(record.value);
+        }
         return;
     }
     const bool is_publish = header && header->kind == DownlinkKind::publish;
@@ -146,8 +156,15 @@ void DownlinkReader::read_downlink(const ConsumerRecord& record) {
         publish.qos = header->qos;
         order.message = mqtt::keep_message(publish, clock_.monotonic());
     }
+    hand_to_worker(std::move(order));
+}
+
+void DownlinkReader::hand_to_worker(Mailbox::Order order) {
     const std::size_t worker = context_.worker_for(order.device);
-    if (context_.mailboxes[worker]->put(std::move(order)).wake) {
+    Mailbox& mailbox = *context_.mailboxes[worker];
+    if (is_loading_ && mailbox.is_full()) {
+        tally_.drop(Drop::mailbox_full);  // nobody makes room yet
+    } else if (mailbox.put(std::move(order)).wake && !is_loading_) {
         wake(worker);
     }
 }

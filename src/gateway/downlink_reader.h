@@ -21,7 +21,8 @@ class DownlinkReader final : private RebalanceListener {
     explicit DownlinkReader(GatewayContext& context);
     ~DownlinkReader() override;
 
-    /// Loads every retained message; returns when the table is complete.
+    /// Loads every retained message; returns when the table is complete. The mailboxes are there by then, the workers
+    /// need not be: what comes for devices meanwhile waits for start().
     [[nodiscard]] Result<void> load(Bus& bus);
     void start();
     void stop();
@@ -34,6 +35,7 @@ class DownlinkReader final : private RebalanceListener {
     void run();
     void read(const ConsumerRecord& record);
     void read_downlink(const ConsumerRecord& record);
+    void hand_to_worker(Mailbox::Order order);
     void drain(std::string_view text);
     void read_message(const ConsumerRecord& record, const EventHeader& header);
     void read_routes(const ConsumerRecord& record);
@@ -51,6 +53,7 @@ class DownlinkReader final : private RebalanceListener {
     std::atomic<bool> stopping_{false};
     std::thread thread_;
     bool is_loading_ = true;
+    std::string drain_while_loading_;  ///< the last drain order that came meanwhile; empty: none
 };
 
 }  // namespace muster

@@ -3,6 +3,7 @@
 #include <array>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,8 @@ class FakeBus final : public Bus {
     std::unique_ptr<Producer> producer(ProducerOptions options) override;
     Result<std::unique_ptr<Consumer>> consumer(ConsumerOptions options) override;
     Partition partitions() const override { return partitions_; }
+
+    std::function<void()> on_consumer;  ///< when one has begun, and has not polled yet
 
     /// From now on records are durable only when make_durable() says so.
     void hold_back() {
@@ -278,7 +281,11 @@ inline std::unique_ptr<Producer> FakeBus::producer(ProducerOptions options) {
 }
 
 inline Result<std::unique_ptr<Consumer>> FakeBus::consumer(ConsumerOptions options) {
-    return std::unique_ptr<Consumer>(std::make_unique<FakeConsumer>(*this, std::move(options)));
+    std::unique_ptr<Consumer> consumer = std::make_unique<FakeConsumer>(*this, std::move(options));
+    if (on_consumer) {
+        on_consumer();
+    }
+    return consumer;
 }
 
 inline void FakeBus::append(Stored record) {

@@ -42,7 +42,7 @@ struct GatewayContext {
     /// All connections and the session of one client live on one worker: a take-over needs no lock and no message, and
     /// everything about a device passes through one producer, in order (G1).
     [[nodiscard]] std::size_t worker_for(std::string_view session_key) const {
-        return murmur2(session_key) % workers.size();
+        return murmur2(session_key) % mailboxes.size();  // as many as workers, and there before them
     }
 };
 

@@ -26,6 +26,14 @@ class GatewayDrain : public GatewayFixture {
     }
 };
 
+TEST_F(GatewayDrain, an_order_that_comes_while_the_gateway_starts_is_obeyed) {
+    bus.on_consumer = [this] { order(R"({"rate_per_s":1000})"); };
+    start();
+    ASSERT_TRUE(wait([&] { return gateway->is_draining(); }));
+    const auto refused = dial("dev-1");
+    EXPECT_TRUE(wait([&] { return refused->ended; }));
+}
+
 TEST_F(GatewayDrain, clients_are_told_where_to_go_and_presence_why_they_went) {
     start();
     auto modern = dial("dev-5");

@@ -201,6 +201,22 @@ TEST_F(GatewayRouting, downlink_reaches_the_device_if_it_subscribed) {
     EXPECT_EQ(counter("muster_gateway_drops_total", "offline"), 1);
 }
 
+TEST_F(GatewayRouting, downlink_that_comes_while_the_gateway_starts_reaches_the_device) {
+    const std::string topic = bus_topics::downlink("gw-1");
+    const std::string heard = "$aws/things/dev-1/shadow/update/delta";
+    start();
+    auto client = connect({.id = "dev-1", .clean = false});
+    subscribe(*client, heard, 1);
+    client->vanish();
+    ASSERT_TRUE(wait([&] { return gateway->connections() == 0; }));
+    gateway.reset();
+    bus.on_consumer = [&] { bus.write(topic, "dev-1", "{}", downlink_of(DownlinkKind::publish, heard)); };
+    start();
+    client = connect({.id = "dev-1", .clean = false});
+    ASSERT_TRUE(wait([&] { return !client->received.empty(); }));
+    EXPECT_EQ(client->received.front().topic, heard);
+}
+
 TEST_F(GatewayRouting, downlink_closes_a_session_for_its_administrator) {
     start();
     auto client = device("dev-1");

@@ -27,7 +27,9 @@ ProcessorWorker::ProcessorWorker(const ProcessorOptions& options, const Processo
 ProcessorWorker::~ProcessorWorker() {
     ask_to_stop();
     join();
-    consumer_.reset();  // which tells this listener
+    // Its end tells this listener, who may still commit with it: reset() would have forgotten it by then.
+    delete consumer_.get();
+    [[maybe_unused]] const Consumer* const ended = consumer_.release();
 }
 
 Result<void> ProcessorWorker::start() {

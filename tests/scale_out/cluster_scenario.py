@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -94,6 +95,10 @@ class Client:
 
     def die(self):
         """The socket goes, and nobody says good-bye."""
+        connection = self.mqtt.socket()
+        with contextlib.suppress(OSError):  # it has ended already
+            if connection:
+                connection.shutdown(socket.SHUT_RDWR)  # at once; the client's thread takes up to a second
         self.mqtt.loop_stop()
         if self.mqtt.socket():
             self.mqtt.socket().close()
@@ -125,6 +130,13 @@ class ClusterScenario(unittest.TestCase):
         if cls.devices:
             cls.cluster.simulate(cls.devices, "--truth-file", str(cls.truth.path), *cls.simulator_options)
             wait_until(cls.all_online, f"{cls.devices} devices to be online", 120)
+
+    @classmethod
+    def tearDownClass(cls):
+        """Whatever was done to them, those that are there stop when they are asked to, and say that it went well."""
+        failed = cls.cluster.stop_roles()
+        if failed:
+            raise AssertionError("\n".join(failed))
 
     @classmethod
     def keep_logs(cls):

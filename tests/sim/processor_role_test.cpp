@@ -103,6 +103,19 @@ struct ProcessorRole : RoleFixture {
     std::unique_ptr<Processor> processor;
 };
 
+TEST_F(ProcessorRole, what_the_last_checkpoint_could_not_save_is_saved_as_its_partitions_are_given_up) {
+    start_with_two_devices();  // whose partitions are saved by now, and again in record time only
+    const Partition partition = partition_of("d", partitions);
+    write(EventKind::connect, last_of(partition), 1);
+    send_durably();
+    ASSERT_TRUE(stores.wait_for_state(last_of(partition), online));
+    ASSERT_TRUE(stores.wait([](RecordingStores& seen) { return (seen.checkpoints_to_fail_ = 1) != 0; }));
+    processor->stop();
+    EXPECT_NE(saved_snapshot(partition), unkilled_snapshot(partition));
+    processor.reset();
+    EXPECT_EQ(saved_snapshot(partition), unkilled_snapshot(partition));
+}
+
 TEST_F(ProcessorRole, writes_what_follows_from_the_records_to_the_stores_and_the_bus) {
     start();
     write(EventKind::connect, "d", 1, R"({"address":"192.0.2.7:1","protocol":"3.1.1"})");

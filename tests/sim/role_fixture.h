@@ -85,6 +85,10 @@ class RecordingStores final : public StatusStore, public HistoryStore {
         const std::lock_guard lock(mutex_);
         ++checkpoints_;
         changed_.notify_all();
+        if (checkpoints_to_fail_ > 0) {
+            --checkpoints_to_fail_;
+            return fail(ErrorCode::io, "not now");
+        }
         return {};
     }
 
@@ -113,6 +117,7 @@ class RecordingStores final : public StatusStore, public HistoryStore {
     std::map<std::string, std::map<std::int64_t, Transition>> transitions_;
     std::size_t touches_ = 0;
     int checkpoints_ = 0;
+    int checkpoints_to_fail_ = 0;
     int refused_ = 0;
 
  private:
