@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "api/api_client.h"
 #include "api/api_fixture.h"
@@ -179,6 +180,27 @@ TEST_F(HistoryApi, one_check_runs_at_a_time_and_ends_with_its_reader) {
     const auto checked = client->get("/api/v1/history/check", viewer);
     EXPECT_EQ(checked.status, 200U);
     EXPECT_NE(checked.body.find(R"("ok":true)"), std::string::npos) << checked.body;
+}
+
+TEST_F(HistoryApi, a_second_check_is_answered_503_while_one_runs) {
+    start();
+    history.check_waits = true;
+    ClientReply first;
+    std::thread checking([&] { first = LoopbackClient(api->port()).get("/api/v1/history/check", viewer); });
+    history.checks_begun.wait(0);
+    const auto second = client->get("/api/v1/history/check", viewer);
+    EXPECT_EQ(second.status, 503U);
+    EXPECT_NE(second.body.find("being checked already"), std::string::npos) << second.body;
+    const auto refused = ApiClient("127.0.0.1:" + std::to_string(api->port()), viewer)
+                             .get("/api/v1/history/check", {}, [](std::string_view) { return Result<void>(); });
+    ASSERT_FALSE(refused) << "and so is the command";
+    EXPECT_NE(refused.error().message().find("being checked already"), std::string::npos) << refused.error().message();
+    history.check_waits = false;
+    checking.join();
+    EXPECT_EQ(first.status, 200U);
+    EXPECT_NE(first.body.find(R"("ok":true)"), std::string::npos) << first.body;
+    EXPECT_EQ(client->get("/api/v1/history/check", viewer).status, 200U) << "the next one runs again";
+    EXPECT_EQ(history.checks_begun, 2);
 }
 
 TEST_F(HistoryApi, the_commands_client_reads_what_is_streamed_and_says_what_is_refused) {

@@ -435,6 +435,8 @@ class MemoryHistoryStore final : public HistoryStore {
         return result;
     }
     Result<HistoryCheck> verify(FunctionRef<bool(std::uint64_t)> go_on) const override {
+        ++checks_begun;
+        checks_begun.notify_all();
         while (check_waits && go_on(1)) {
         }
         HistoryCheck check;
@@ -444,6 +446,7 @@ class MemoryHistoryStore final : public HistoryStore {
 
     Timestamp presence_from = from_epoch_ms(1'600'000'000'000);
     std::atomic<bool> check_waits{false};  ///< verify() goes on and on until this is false or nobody wants it any more
+    mutable std::atomic<int> checks_begun{0};
 
  private:
     std::map<Timestamp, double> values_of(const std::string& device, const std::string& metric, Timestamp from,

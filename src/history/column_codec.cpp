@@ -16,16 +16,8 @@ enum class Form : std::uint8_t { constant, level, slope, curve, steps };
 constexpr unsigned quotient_max = 24;
 constexpr unsigned rice_max = 40;
 constexpr std::uint8_t xor_mark = 255;
-constexpr double whole_max = 2251799813685248.0;  // 2^51: products with powers of ten still round to the right number
-constexpr std::array<double, decimals_max + 1> powers{1e0, 1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
-                                                      1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 /// Bits a value from which XOR is worth a try although decimals fit.
 constexpr std::uint64_t dear_bits = 20;
-
-/// Of a magnitude below whole_max; unlike llrint it is not a call.
-std::int64_t to_whole(double value) {
-    return static_cast<std::int64_t>(value + std::copysign(0.5, value));
-}
 
 std::uint64_t wrap(std::int64_t value) {
     return static_cast<std::uint64_t>(value);
@@ -237,6 +229,29 @@ std::uint64_t write_cheapest(std::span<const std::int64_t> numbers, std::string&
     return best->rice.bits;
 }
 
+/// All values with the same decimals, as few as do for all. nullopt: none do.
+std::optional<unsigned> scale_all(std::span<const double> values, std::vector<std::int64_t>& numbers) {
+    numbers.clear();
+    unsigned decimals = 0;
+    std::size_t raised = 0;  // those before it have fewer decimals
+    for (const double value : values) {
+        const auto whole = scaled_decimal(value, decimals);
+        if (!whole) {
+            return std::nullopt;
+        }
+        raised = whole->decimals == decimals ? raised : numbers.size();
+        decimals = whole->decimals;
+        numbers.push_back(whole->number);
+    }
+    for (std::size_t i = 0; i < raised; ++i) {
+        if (!(std::abs(values[i] * powers_of_ten[decimals]) < whole_max)) {
+            return std::nullopt;
+        }
+        numbers[i] = scaled(values[i], decimals);
+    }
+    return decimals;
+}
+
 bool read_steps(VarintReader& head, std::span<std::int64_t> numbers) {
     std::int64_t value = head.signed_varint();
     const unsigned k_runs = head.byte();
@@ -361,28 +376,6 @@ bool read_xor(std::string_view bytes, std::span<double> values) {
 
 }  // namespace
 
-std::optional<unsigned> decimals_of(double value, unsigned at_least) {
-    for (unsigned decimals = at_least; decimals <= decimals_max; ++decimals) {
-        const double product = value * powers[decimals];
-        if (!(std::abs(product) < whole_max)) {
-            return std::nullopt;
-        }
-        const double again = static_cast<double>(to_whole(product)) / powers[decimals];
-        if (std::bit_cast<std::uint64_t>(again) == std::bit_cast<std::uint64_t>(value)) {
-            return decimals;
-        }
-    }
-    return std::nullopt;
-}
-
-std::int64_t scaled(double value, unsigned decimals) {
-    return to_whole(value * powers[decimals]);
-}
-
-double unscaled(std::int64_t number, unsigned decimals) {
-    return static_cast<double>(number) / powers[decimals];
-}
-
 void encode_numbers(std::span<const std::int64_t> numbers, std::string& out) {
     (void)write_cheapest(numbers, out);
 }
@@ -396,21 +389,10 @@ Result<void> decode_numbers(std::string_view bytes, std::span<std::int64_t> numb
 }
 
 void encode_doubles(std::span<const double> values, std::string& out) {
-    std::optional<unsigned> decimals = 0;
-    for (const double value : values) {
-        decimals = decimals_of(value, *decimals);
-        if (!decimals) {
-            break;
-        }
-    }
-    const auto fits = [&](double value) { return std::abs(value * powers[*decimals]) < whole_max; };
+    auto& numbers = scratch().numbers;
+    const auto decimals = scale_all(values, numbers);
     const std::size_t begin = out.size();
-    if (decimals && std::ranges::all_of(values, fits)) {
-        auto& numbers = scratch().numbers;
-        numbers.clear();
-        for (const double value : values) {
-            numbers.push_back(scaled(value, *decimals));
-        }
+    if (decimals) {
         out.push_back(static_cast<char>(*decimals));
         if (write_cheapest(numbers, out) < dear_bits * values.size()) {
             return;

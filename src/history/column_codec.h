@@ -1,13 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
+#include "history/scaled_decimal.h"
 
 namespace muster {
 
@@ -32,8 +31,6 @@ namespace muster {
 //                before: 0 the same | 10 within the window of the last | 11, 6 bits of leading zeros, 6 bits of width
 //                less one, a new window | then the window's bits
 
-inline constexpr unsigned decimals_max = 12;
-
 void encode_numbers(std::span<const std::int64_t> numbers, std::string& out);
 /// Fills all of `numbers`. malformed: the bytes say something else, or are left over.
 [[nodiscard]] Result<void> decode_numbers(std::string_view bytes, std::span<std::int64_t> numbers);
@@ -41,12 +38,5 @@ void encode_numbers(std::span<const std::int64_t> numbers, std::string& out);
 /// Values are finite. Bit for bit what is given comes back, -0.0 too.
 void encode_doubles(std::span<const double> values, std::string& out);
 [[nodiscard]] Result<void> decode_doubles(std::string_view bytes, std::span<double> values);
-
-/// The power of ten that makes the value a whole number below 2^51 from which division gives the value again; at least
-/// `at_least`. nullopt: none up to decimals_max.
-[[nodiscard]] std::optional<unsigned> decimals_of(double value, unsigned at_least = 0);
-/// `value` times ten to the power of `decimals`, rounded; `value` as decimals_of accepted it.
-[[nodiscard]] std::int64_t scaled(double value, unsigned decimals);
-[[nodiscard]] double unscaled(std::int64_t number, unsigned decimals);
 
 }  // namespace muster

@@ -41,6 +41,7 @@ constexpr std::size_t seal_batch_max = 256;
 constexpr std::int64_t seal_after_ms = 60'000;
 constexpr std::int64_t seal_spread_ms = 30 * 60'000;
 constexpr HourNumber hours_a_day = 24;
+constexpr std::size_t prefetched_metric_bytes = 256;
 /// In one write of a checkpoint, whose lanes nobody appends to meanwhile.
 constexpr std::size_t lanes_a_write = 16;
 constexpr std::size_t write_bytes_usual = 1U << 20U;
@@ -55,12 +56,8 @@ std::chrono::sys_days day_of(HourNumber hour) {
 
 }  // namespace
 
-std::size_t EmbeddedHistoryStore::lane_number_of(std::string_view device) {
-    return crc32c(device) % lanes;
-}
-
 OpenLane& EmbeddedHistoryStore::lane_of(std::string_view device) const {
-    return (*lanes_)[lane_number_of(device)];
+    return (*lanes_)[OpenLane::hash_of(device) % lanes];
 }
 
 Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
@@ -69,7 +66,7 @@ Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
             note_newest(sample.time);
         }
     }
-    static thread_local std::vector<const Sample*> kept;
+    static thread_local std::vector<HashedSample> kept;
     kept.clear();
     const std::int64_t oldest_ms = to_epoch_ms(oldest_day());
     std::vector<Day> lacking;
@@ -79,7 +76,7 @@ Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
         if (!is_storable(sample.time) || to_epoch_ms(sample.time) < oldest_ms) {
             continue;
         }
-        kept.push_back(&sample);
+        kept.push_back({&sample, OpenLane::hash_of(sample.device)});
         if (const Day day = std::chrono::floor<std::chrono::days>(sample.time); day != checked) {
             checked = day;
             if (!has_families(day)) {
@@ -102,19 +99,16 @@ Result<void> EmbeddedHistoryStore::append(std::span<const Sample> samples) {
 
 /// The samples of a lane together, in their order: its lock is taken once, and what they touch is fetched while others
 /// are worked on, as most of the time goes into waiting for memory. mutex_ is held.
-void EmbeddedHistoryStore::append_by_lane(std::span<const Sample* const> samples) {
-    static thread_local std::vector<std::uint8_t> lane_numbers;
-    static thread_local std::vector<const Sample*> sorted;
+void EmbeddedHistoryStore::append_by_lane(std::span<const HashedSample> samples) {
+    static thread_local std::vector<HashedSample> sorted;
     std::array<std::size_t, lanes + 1> begins{};
-    lane_numbers.clear();
-    for (const Sample* sample : samples) {
-        lane_numbers.push_back(static_cast<std::uint8_t>(lane_number_of(sample->device)));
-        ++begins[lane_numbers.back() + 1U];
+    for (const HashedSample& one : samples) {
+        ++begins[one.hash % lanes + 1U];
     }
     std::partial_sum(begins.begin(), begins.end(), begins.begin());
     sorted.resize(samples.size());
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-        sorted[begins[lane_numbers[i]]++] = samples[i];
+    for (const HashedSample& one : samples) {
+        sorted[begins[one.hash % lanes]++] = one;
     }
     for (std::size_t at = 0, lane = 0; lane < lanes; ++lane) {
         const std::size_t end = begins[lane];  // where the next one began
@@ -130,12 +124,22 @@ void EmbeddedHistoryStore::append_by_lane(std::span<const Sample* const> samples
 }
 
 /// `lane` is locked, mutex_ held.
-void EmbeddedHistoryStore::append_group_to(OpenLane& lane, std::span<const Sample* const> samples) {
+void EmbeddedHistoryStore::append_group_to(OpenLane& lane, std::span<const HashedSample> samples) {
+    for (const HashedSample& one : samples) {
+        lane.index().prefetch(one.hash);
+        __builtin_prefetch(one.sample);
+        __builtin_prefetch(reinterpret_cast<const char*>(one.sample) + sizeof(Sample) - 1);
+    }
+    for (const HashedSample& one : samples) {
+        lane.index().prefetch_device(one.hash);
+        const auto metrics = std::as_bytes(one.sample->metrics);
+        for (std::size_t at = 0; at < std::min(metrics.size(), prefetched_metric_bytes); at += cache_line_bytes) {
+            __builtin_prefetch(&metrics[at]);
+        }
+    }
     std::array<OpenDevice*, append_group> devices{};
     for (std::size_t i = 0; i < samples.size(); ++i) {
-        devices[i] = lane.find(samples[i]->device);
-    }
-    for (std::size_t i = 0; i < samples.size(); ++i) {
+        devices[i] = lane.find(samples[i].hash, samples[i].sample->device);
         if (devices[i] != nullptr) {
             devices[i]->prefetch_hours();
         }
@@ -146,11 +150,11 @@ void EmbeddedHistoryStore::append_group_to(OpenLane& lane, std::span<const Sampl
         }
     }
     for (std::size_t i = 0; i < samples.size(); ++i) {
-        const Sample& sample = *samples[i];
+        const Sample& sample = *samples[i].sample;
         if (devices[i] == nullptr && !is_valid_device_id(sample.device)) {
             continue;
         }
-        OpenDevice& device = devices[i] == nullptr ? lane.find_or_add(sample.device) : *devices[i];
+        OpenDevice& device = devices[i] == nullptr ? lane.find_or_add(samples[i].hash, sample.device) : *devices[i];
         if (std::ranges::all_of(sample.metrics, is_good)) {
             append_metrics(lane, device, sample, sample.metrics);
             continue;
@@ -171,34 +175,44 @@ void EmbeddedHistoryStore::append_metrics(OpenLane& lane, OpenDevice& device, co
 }
 
 void EmbeddedHistoryStore::append_row(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics) {
-    const std::int64_t time = to_epoch_ms(sample.time);
-    const HourNumber number = hour_of(time);
-    OpenDevice::Hour* hour = hour_for(lane, device, number);
-    const std::int64_t within = time - begin_of_hour(number);
-    std::size_t before = hour == nullptr ? 0 : hour->rows.bytes().size();
-    bool appended = hour != nullptr && hour->rows.append(within, metrics, sample.time_clamped);
-    if (hour != nullptr && !appended) {
-        const DueHour due{&device, number};
-        if (seal(lane, {&due, 1})) {
-            hour = hour_for(lane, device, number);
-            before = 0;
-            appended = hour != nullptr && hour->rows.append(within, metrics, sample.time_clamped);
-        }
-    }
-    if (!appended) {
+    if (!append_to_hour(lane, device, sample, metrics)) {
         metrics_->dropped.Increment();
         return;
     }
-    const std::size_t after = hour->rows.bytes().size();
-    open_bytes_.fetch_add(after - before, std::memory_order_relaxed);
     if (sample.time_clamped) {
         metrics_->clamped.Increment();
     }
     lane.mark(device);
-    if (hour->rows.samples() >= open_samples_max || after >= open_rows_bytes_max) {
+}
+
+/// False: there is no room.
+bool EmbeddedHistoryStore::append_to_hour(OpenLane& lane, OpenDevice& device, const Sample& sample,
+                                          MetricValues metrics) {
+    const std::int64_t time = to_epoch_ms(sample.time);
+    const HourNumber number = hour_of(time);
+    const std::int64_t within = time - begin_of_hour(number);
+    const std::uint64_t names = lane.shapes().number_of(metrics);
+    for (const bool again : {false, true}) {
+        OpenDevice::Hour* const hour = hour_for(lane, device, number);
+        if (hour == nullptr) {
+            return false;
+        }
+        const std::size_t before = hour->rows.bytes().size();
+        const bool appended = hour->rows.append(within, metrics, sample.time_clamped, names);
+        const std::size_t after = hour->rows.bytes().size();
+        open_bytes_.fetch_add(after - before, std::memory_order_relaxed);
         const DueHour due{&device, number};
-        (void)seal(lane, {&due, 1});  // counted; it stays open, and is tried again
+        if (appended) {
+            if (hour->rows.samples() >= open_samples_max || after >= open_rows_bytes_max) {
+                (void)seal(lane, {&due, 1});  // counted; it stays open, and is tried again
+            }
+            return true;
+        }
+        if (again || !seal(lane, {&due, 1})) {
+            return false;
+        }
     }
+    return false;
 }
 
 // Families ------------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ EmbeddedHistoryStore::OpenCopies EmbeddedHistoryStore::copy_open(std::string_vie
     OpenCopies copies;
     const OpenLane& lane = lane_of(device);
     const std::lock_guard lock(lane.mutex);
-    const OpenDevice* open = lane.find(device);
+    const OpenDevice* open = lane.find(OpenLane::hash_of(device), device);
     for (const OpenDevice::Hour& one : open == nullptr ? std::vector<OpenDevice::Hour>{} : open->hours) {
         if (begin_of_hour(one.hour) < to_epoch_ms(to) && begin_of_hour(one.hour + 1) > to_epoch_ms(from)) {
             copies.emplace_back(one.hour, one.rows.bytes());

@@ -5,11 +5,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/fair_shared_mutex.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "history/history_store.h"
@@ -86,6 +86,11 @@ class EmbeddedHistoryStore final : public HistoryStore {
         OpenDevice* device = nullptr;
         HourNumber hour = 0;
     };
+    /// A sample, and the hash of its device.
+    struct HashedSample {
+        const Sample* sample = nullptr;
+        std::uint32_t hash = 0;
+    };
     static constexpr std::size_t lanes = 64;
     static constexpr std::size_t append_group = 16;  ///< samples worked on at once
 
@@ -106,12 +111,12 @@ class EmbeddedHistoryStore final : public HistoryStore {
     [[nodiscard]] Day oldest_day() const;
 
     // Appending, in embedded_history_append.cpp.
-    [[nodiscard]] static std::size_t lane_number_of(std::string_view device);
     [[nodiscard]] OpenLane& lane_of(std::string_view device) const;
-    void append_by_lane(std::span<const Sample* const> samples);
-    void append_group_to(OpenLane& lane, std::span<const Sample* const> samples);
+    void append_by_lane(std::span<const HashedSample> samples);
+    void append_group_to(OpenLane& lane, std::span<const HashedSample> samples);
     void append_metrics(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics);
     void append_row(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics);
+    [[nodiscard]] bool append_to_hour(OpenLane& lane, OpenDevice& device, const Sample& sample, MetricValues metrics);
     [[nodiscard]] bool has_families(Day day) const;
     void make_families(std::span<const Day> days, bool with_rollups = false);
     [[nodiscard]] OpenDevice::Hour* hour_for(OpenLane& lane, OpenDevice& device, HourNumber hour);
@@ -169,9 +174,8 @@ class EmbeddedHistoryStore final : public HistoryStore {
     std::unique_ptr<EmbeddedPresenceHistory> presence_;  ///< in files of its own
     // Locks are taken in this order: upkeep_mutex_, in_use_, mutex_, a lane's (several: ascending), roll_mutex_. Who
     // has a lane's does not ask for mutex_.
-    mutable std::shared_mutex
-        in_use_;  ///< shared: iterators are open beyond mutex_; exclusive: the database is reopened
-    mutable std::shared_mutex mutex_;  ///< shared: families are in use; exclusive: they come or go
+    mutable FairSharedMutex in_use_;  ///< shared: iterators are open beyond mutex_; exclusive: the database is reopened
+    mutable FairSharedMutex mutex_;   ///< shared: families are in use; exclusive: they come or go
     std::unique_ptr<RocksDatabase> database_;
     std::unique_ptr<EmbeddedHistoryFamilies> families_;
     std::unique_ptr<std::array<OpenLane, lanes>> lanes_;

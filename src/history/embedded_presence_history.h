@@ -6,9 +6,9 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <shared_mutex>
 #include <string>
 
+#include "base/fair_shared_mutex.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "history/embedded_presence_scan.h"
@@ -110,8 +110,8 @@ class EmbeddedPresenceHistory final {
     std::mutex checkpoint_mutex_;  ///< one checkpoint at a time; taken before the others; guards log_
     LogLimit log_;
     mutable LogLimit damage_log_{Seconds(60)};
-    mutable std::shared_mutex in_use_;  ///< shared: iterators are open; exclusive: the database is reopened
-    mutable std::shared_mutex mutex_;   ///< of what follows; appends and baseline parts share it
+    mutable FairSharedMutex in_use_;  ///< shared: iterators are open; exclusive: the database is reopened
+    mutable FairSharedMutex mutex_;   ///< of what follows; appends and baseline parts share it
     std::unique_ptr<RocksDatabase> database_;
     std::map<Day, Family> days_;
     std::set<Day> baselines_;  ///< days whose baseline is whole

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "history/column_codec.h"
+#include "history/known_shapes.h"
 #include "history/open_rows.h"
 #include "history/rollup_chunk.h"
 
@@ -180,6 +181,49 @@ TEST(OpenRows, restored_rows_go_on_where_they_ended) {
     after.rows().restore("\xff\xff");
     EXPECT_FALSE(after.rows().resume());
     EXPECT_EQ(after.rows().samples(), 0U);
+}
+
+TEST(OpenRows, names_known_by_number_change_no_byte) {
+    OpenRows known;
+    OpenRows unknown;
+    KnownShapes shapes;
+    Random random(5);
+    for (int i = 0; i < 500; ++i) {
+        const double value = static_cast<double>(i) * 0.1;
+        const Rows::Metrics all[] = {{{"a", value}}, {{"a", value}, {"b", i}}, {{"b", i}, {"a", value}}};
+        const Rows::Metrics& metrics = all[random.below(3)];
+        // Some rows come whose names nobody asked for, as after a start.
+        ASSERT_TRUE(known.append(i, metrics, false, random.chance(0.2) ? 0 : shapes.number_of(metrics)));
+        ASSERT_TRUE(unknown.append(i, metrics, false));
+        if (i == 250) {
+            ASSERT_TRUE(known.resume());
+        }
+    }
+    EXPECT_EQ(known.bytes(), unknown.bytes());
+    SampleTable table;
+    EXPECT_EQ(read_rows(known.bytes(), hour_begin, table).value_or(0), 500U);
+}
+
+TEST(OpenRows, a_row_of_many_metrics_comes_back) {
+    OpenRows rows;
+    std::vector<std::string> names;
+    Rows::Metrics metrics;
+    Random random(6);
+    for (std::size_t i = 0; i < 300; ++i) {
+        names.push_back("metric-" + std::to_string(i));
+    }
+    for (const std::string& name : names) {
+        metrics.emplace_back(name, random.chance(0.5) ? random.normal() : unscaled(INT64_MAX >> 13U, 3));
+    }
+    ASSERT_TRUE(rows.append(0, metrics, false));
+    ASSERT_TRUE(rows.append(1, metrics, false));
+    SampleTable table;
+    ASSERT_TRUE(read_rows(rows.bytes(), hour_begin, table));
+    ASSERT_EQ(table.metrics().size(), names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        EXPECT_EQ(table.metrics()[i].name, names[i]);
+        EXPECT_EQ(table.metrics()[i].values, (std::vector<double>{metrics[i].second, metrics[i].second}));
+    }
 }
 
 TEST(OpenRows, too_many_shapes_are_refused) {

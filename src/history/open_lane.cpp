@@ -13,37 +13,9 @@ constexpr std::uint32_t numbers_max = 1U << 24U;
 
 }  // namespace
 
-OpenDevice::Hour* OpenDevice::find(HourNumber hour) {
-    const auto found = std::ranges::find(hours, hour, &Hour::hour);
-    return found == hours.end() ? nullptr : &*found;
-}
-
-void OpenDevice::remove(HourNumber hour) {
-    std::erase_if(hours, [hour](const Hour& one) { return one.hour == hour; });
-    sealed.push_back(hour);
-}
-
-OpenDevice* OpenLane::find(std::string_view device) const {
-    const auto found = devices_.find(device);
-    return found == devices_.end() ? nullptr : found->second.get();
-}
-
-OpenDevice& OpenLane::find_or_add(std::string_view device) {
-    if (OpenDevice* found = find(device)) {
-        return *found;
-    }
-    auto made = std::make_unique<OpenDevice>();
-    made->id = device;
-    OpenDevice& added = *made;
-    devices_.emplace(added.id, std::move(made));
-    return added;
-}
-
-void OpenLane::mark(OpenDevice& device) {
-    if (!device.changed) {
-        device.changed = true;
-        changed_.push_back(&device);
-    }
+OpenDevice& OpenLane::find_or_add(std::uint32_t hash, std::string_view device) {
+    OpenDevice* const found = find(hash, device);
+    return found == nullptr ? devices_.add(hash, device) : *found;
 }
 
 // The stored tail -----------------------------------------------------------------------------------------------------
@@ -73,15 +45,18 @@ TailSegmentWriter OpenLane::unsaved(bool anew) {
     TailSegmentWriter segment(anew);
     if (anew) {
         next_number_ = 1;
-        for (const auto& [id, device] : devices_) {
-            write_new(*device, anew, segment);
-        }
+        devices_.for_each([&](OpenDevice& device) { write_new(device, anew, segment); });
     } else {
         for (OpenDevice* device : changed_) {
             write_new(*device, anew, segment);
         }
     }
     return segment;
+}
+
+void OpenLane::remove(const OpenDevice& device) {
+    const std::string id = device.id;  // which goes with it
+    devices_.remove(hash_of(id), id);
 }
 
 void OpenLane::saved(std::size_t bytes, bool anew) {
@@ -92,7 +67,7 @@ void OpenLane::saved(std::size_t bytes, bool anew) {
             hour.saved_bytes = static_cast<std::uint32_t>(hour.rows.bytes().size());
         }
         if (device->hours.empty()) {
-            devices_.erase(std::string_view(device->id));
+            remove(*device);
         }
     }
     changed_.clear();
@@ -144,7 +119,7 @@ bool OpenLane::restore(std::string_view segment) {
                 return;
             }
             by_number_.resize(std::max<std::size_t>(by_number_.size(), entry.number + 1));
-            by_number_[entry.number] = &find_or_add(entry.id);
+            by_number_[entry.number] = &find_or_add(hash_of(entry.id), entry.id);
             by_number_[entry.number]->number = entry.number;
             next_number_ = std::max(next_number_, entry.number + 1);
         } else if (entry.number >= by_number_.size() || by_number_[entry.number] == nullptr) {
@@ -164,18 +139,24 @@ bool OpenLane::restore(std::string_view segment) {
 
 std::size_t OpenLane::end_restore() {
     std::size_t unreadable = 0;
-    for (auto& [id, device] : devices_) {
-        const std::size_t before = device->hours.size();
-        std::erase_if(device->hours, [](OpenDevice::Hour& hour) {
+    std::vector<OpenDevice*> empty;
+    devices_.for_each([&](OpenDevice& device) {
+        const std::size_t before = device.hours.size();
+        std::erase_if(device.hours, [](OpenDevice::Hour& hour) {
             if (!hour.rows.resume()) {
                 return true;
             }
             hour.saved_bytes = static_cast<std::uint32_t>(hour.rows.bytes().size());
             return false;
         });
-        unreadable += before - device->hours.size();
+        unreadable += before - device.hours.size();
+        if (device.hours.empty()) {
+            empty.push_back(&device);
+        }
+    });
+    for (OpenDevice* device : empty) {
+        remove(*device);
     }
-    boost::unordered::erase_if(devices_, [](const auto& entry) { return entry.second->hours.empty(); });
     by_number_ = {};
     trusted_ = trusted_ && unreadable == 0;
     return unreadable;

@@ -1,16 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <mutex>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
-#include "history/open_rows.h"
+#include "base/crc32c.h"
+#include "history/known_shapes.h"
+#include "history/open_device.h"
+#include "history/open_index.h"
 #include "history/tail_segment.h"
 
 namespace muster {
@@ -22,39 +20,6 @@ namespace muster {
     return static_cast<std::int64_t>(hour) * 3'600'000;
 }
 
-inline constexpr std::size_t cache_line_bytes = 64;
-
-/// The open rows of one device: an hour each, few at a time. Owned by its lane.
-struct OpenDevice {
-    struct Hour {
-        HourNumber hour = 0;
-        std::uint32_t saved_bytes = 0;  ///< of the rows, in the stored tail
-        OpenRows rows;
-    };
-
-    std::string id;
-    std::vector<Hour> hours;
-    std::vector<HourNumber> sealed;  ///< since the last save
-    std::uint32_t number = 0;        ///< in the tail; 0: none yet
-    bool changed = false;            ///< since the last save
-
-    [[nodiscard]] Hour* find(HourNumber hour);
-    void remove(HourNumber hour);
-    // What the next append will touch, in two steps: the second reads what the first has fetched.
-    void prefetch_hours() const {
-        if (!hours.empty()) {
-            const auto* const newest = reinterpret_cast<const char*>(&hours.back());
-            __builtin_prefetch(newest, 1);
-            __builtin_prefetch(newest + cache_line_bytes, 1);
-        }
-    }
-    void prefetch_rows() const {
-        if (!hours.empty()) {
-            hours.back().rows.prefetch();
-        }
-    }
-};
-
 /// A part of the fleet's open samples, and what of them the stored tail has. The owner locks `mutex` around every call.
 /// Bounded by the owner, who seals; a device without open hours goes at the next save.
 class OpenLane final {
@@ -65,14 +30,23 @@ class OpenLane final {
 
     mutable std::mutex mutex;
 
-    [[nodiscard]] OpenDevice* find(std::string_view device) const;
-    [[nodiscard]] OpenDevice& find_or_add(std::string_view device);
-    void mark(OpenDevice& device);
+    /// Of a device's id: what tells its lane, and its place there.
+    [[nodiscard]] static std::uint32_t hash_of(std::string_view device) { return crc32c(device); }
+    [[nodiscard]] OpenDevice* find(std::uint32_t hash, std::string_view device) const {
+        return devices_.find(hash, device);
+    }
+    [[nodiscard]] OpenDevice& find_or_add(std::uint32_t hash, std::string_view device);
+    [[nodiscard]] const OpenIndex& index() const { return devices_; }  ///< to prefetch from
+    [[nodiscard]] KnownShapes& shapes() { return shapes_; }
+    void mark(OpenDevice& device) {
+        if (!device.changed) {
+            device.changed = true;
+            changed_.push_back(&device);
+        }
+    }
     template <class Visit>
     void for_each(Visit&& visit) const {
-        for (const auto& [id, device] : devices_) {
-            visit(*device);
-        }
+        devices_.for_each(visit);
     }
     [[nodiscard]] std::size_t devices() const { return devices_.size(); }
 
@@ -94,11 +68,12 @@ class OpenLane final {
 
  private:
     void forget_all();
+    void remove(const OpenDevice& device);
     void write_new(OpenDevice& device, bool anew, TailSegmentWriter& segment);
     [[nodiscard]] bool restore_rows(const TailEntry& entry);
 
-    /// Keys view the devices' ids.
-    boost::unordered_flat_map<std::string_view, std::unique_ptr<OpenDevice>> devices_;
+    OpenIndex devices_;
+    KnownShapes shapes_;
     std::vector<OpenDevice*> changed_;
     std::vector<OpenDevice*> by_number_;  ///< only while restoring
     std::uint32_t next_number_ = 1;

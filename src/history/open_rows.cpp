@@ -1,11 +1,12 @@
 #include "history/open_rows.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cmath>
 #include <cstring>
 
-#include "history/column_codec.h"
+#include "history/known_shapes.h"
+#include "history/scaled_decimal.h"
 #include "history/varint.h"
 
 namespace muster {
@@ -109,20 +110,51 @@ class RowReader final {
     RowState& state_;
 };
 
+/// Bytes of a row in the making, so that the string behind it is appended to once for many numbers.
+class RowPart final {
+ public:
+    void varint(std::uint64_t value) {
+        for (; value >= 0x80; value >>= 7U) {
+            *end_++ = static_cast<char>(value | 0x80U);
+        }
+        *end_++ = static_cast<char>(value);
+    }
+    void value(RowState::Value& state, double value) {
+        const auto whole = scaled_decimal(value, state.decimals <= decimals_max ? state.decimals : 0U);
+        if (!whole) {
+            varint(whole_double);
+            std::memcpy(end_, &value, sizeof(value));
+            end_ += sizeof(value);
+            return;
+        }
+        // Below 2^53 differences fit beside the lowest bit; restored rows may hold anything.
+        if (whole->decimals == state.decimals && std::abs(static_cast<double>(state.number)) < 0x1p53) {
+            varint(zigzag(whole->number - state.number) << 1U);
+        } else {
+            varint(2 * whole->decimals + 3);
+            varint(zigzag(whole->number));
+            state.decimals = static_cast<std::uint8_t>(whole->decimals);
+        }
+        state.number = whole->number;
+    }
+    /// There is no room for another value.
+    [[nodiscard]] bool is_full() const { return bytes_.data() + bytes_.size() - end_ < value_bytes_max; }
+    void move_to(std::string& out) {
+        out.append(bytes_.data(), end_);
+        end_ = bytes_.data();
+    }
+
+ private:
+    static constexpr std::ptrdiff_t value_bytes_max = 1 + 10;  ///< decimals, then a varint
+
+    std::array<char, 128> bytes_;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+    char* end_ = bytes_.data();
+};
+
 }  // namespace
 
 bool OpenRows::is_shape(const RowState::Shape& shape, MetricValues metrics) const {
-    if (shape.metrics != metrics.size()) {
-        return false;
-    }
-    const char* at = bytes_.data() + shape.names_at;
-    for (const auto& [name, value] : metrics) {
-        if (static_cast<std::uint8_t>(*at) != name.size() || std::memcmp(at + 1, name.data(), name.size()) != 0) {
-            return false;
-        }
-        at += 1 + name.size();
-    }
-    return true;
+    return shape.metrics == metrics.size() && are_names_of(bytes_.data() + shape.names_at, metrics);
 }
 
 std::uint32_t OpenRows::find_shape(MetricValues metrics) const {
@@ -142,14 +174,24 @@ void OpenRows::add_shape(MetricValues metrics) {
     for (const auto& [name, value] : metrics) {
         write_text(bytes_, name);
     }
+    state_.values.reserve(state_.values.size() + metrics.size());  // no more than that
     state_.values.resize(state_.values.size() + metrics.size());
-    state_.values.shrink_to_fit();
 }
 
-bool OpenRows::append(std::int64_t time_ms, MetricValues metrics, bool time_clamped) {
-    const std::uint32_t shape = find_shape(metrics);
-    const bool is_new = shape == state_.shapes.size();
-    if (is_new && (shape == row_shapes_max || state_.values.size() + metrics.size() > row_metrics_max)) {
+void OpenRows::change_shape(std::uint32_t shape, MetricValues metrics) {
+    write_varint(bytes_, shape);
+    if (shape == state_.shapes.size()) {
+        add_shape(metrics);
+    }
+    state_.shape = shape;
+    first_value_ = state_.shapes[shape].first_value;
+}
+
+bool OpenRows::append(std::int64_t time_ms, MetricValues metrics, bool time_clamped, std::uint64_t names) {
+    const bool goes_on = names != 0 && names == names_;
+    const std::uint32_t shape = goes_on ? state_.shape : find_shape(metrics);
+    if (shape == state_.shapes.size() &&
+        (shape == row_shapes_max || state_.values.size() + metrics.size() > row_metrics_max)) {
         return false;
     }
     if (bytes_.capacity() - bytes_.size() < row_bytes_spare) {
@@ -157,50 +199,32 @@ bool OpenRows::append(std::int64_t time_ms, MetricValues metrics, bool time_clam
     }
     const std::int64_t step = time_ms - state_.time_ms;
     const bool changes = shape != state_.shape;
-    write_varint(bytes_, (zigzag(step - state_.step_ms) << 2U) | (changes ? new_shape_bit : 0U) |
-                             (time_clamped ? clamped_bit : 0U));
+    RowPart part;
+    part.varint((zigzag(step - state_.step_ms) << 2U) | (changes ? new_shape_bit : 0U) |
+                (time_clamped ? clamped_bit : 0U));
     state_.time_ms = time_ms;
     state_.step_ms = step;
+    names_ = names;
     if (changes) {
-        write_varint(bytes_, shape);
-        if (is_new) {
-            add_shape(metrics);
-        }
-        state_.shape = shape;
+        part.move_to(bytes_);
+        change_shape(shape, metrics);
     }
-    RowState::Value* state = state_.values.data() + state_.shapes[shape].first_value;
+    RowState::Value* state = state_.values.data() + first_value_;
     for (const auto& [name, value] : metrics) {
-        write_value(*state++, value);
+        if (part.is_full()) {
+            part.move_to(bytes_);
+        }
+        part.value(*state++, value);
     }
+    part.move_to(bytes_);
     ++samples_;
     return true;
-}
-
-void OpenRows::write_value(RowState::Value& state, double value) {
-    const bool begun = state.decimals <= decimals_max;
-    const auto decimals = decimals_of(value, begun ? state.decimals : 0U);
-    if (!decimals) {
-        write_varint(bytes_, whole_double);
-        char raw[sizeof(double)];
-        std::memcpy(raw, &value, sizeof(value));
-        bytes_.append(raw, sizeof(raw));
-        return;
-    }
-    const std::int64_t number = scaled(value, *decimals);
-    // Below 2^53 differences fit beside the lowest bit; restored rows may hold anything.
-    if (*decimals == state.decimals && std::abs(static_cast<double>(state.number)) < 0x1p53) {
-        write_varint(bytes_, zigzag(number - state.number) << 1U);
-    } else {
-        write_varint(bytes_, 2 * *decimals + 3);
-        write_varint(bytes_, zigzag(number));
-        state.decimals = static_cast<std::uint8_t>(*decimals);
-    }
-    state.number = number;
 }
 
 Result<void> OpenRows::resume() {
     state_ = {};
     samples_ = 0;
+    names_ = 0;
     RowReader reader(bytes_, state_);
     while (!reader.at_end()) {
         if (!reader.next([](std::string_view) {}, [](const RowState::Shape&, bool) {}, [](std::size_t, double) {})) {
@@ -209,6 +233,7 @@ Result<void> OpenRows::resume() {
         }
         ++samples_;
     }
+    first_value_ = samples_ == 0 ? 0 : state_.shapes[state_.shape].first_value;
     return {};
 }
 

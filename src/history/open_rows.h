@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "base/result.h"
 #include "history/history_store.h"
 #include "history/sample_table.h"
@@ -28,6 +30,7 @@ namespace muster {
 inline constexpr std::size_t metric_name_bytes_max = 255;
 inline constexpr std::size_t row_metrics_max = 1024;  ///< of all shapes together
 inline constexpr std::size_t row_shapes_max = 32;
+inline constexpr std::size_t row_metrics_usual = 4;  ///< for which no memory of their own is needed
 
 /// Where reading or writing rows stands: what the next row is a difference to. Owned by OpenRows or a reader; one
 /// thread; bounded by row_shapes_max and row_metrics_max.
@@ -46,26 +49,22 @@ struct RowState {
     std::int64_t step_ms = 0;
     std::uint32_t shape = UINT32_MAX;
     std::vector<Shape> shapes;
-    std::vector<Value> values;
+    boost::container::small_vector<Value, row_metrics_usual> values;  ///< of all shapes
 };
 
 /// Rows being written. Owned by the open samples of a device; one thread at a time.
 class OpenRows final {
  public:
     /// False: the metrics have a shape for which there is no room; seal and begin anew. `time_ms`: within the hour.
-    [[nodiscard]] bool append(std::int64_t time_ms, MetricValues metrics, bool time_clamped);
+    /// `names`: what the lane's KnownShapes call the metrics' names; 0: not asked.
+    [[nodiscard]] bool append(std::int64_t time_ms, MetricValues metrics, bool time_clamped, std::uint64_t names = 0);
     /// Rows that were stored, in pieces and in order; then resume(), before the next append().
     void restore(std::string_view rows) { bytes_.append(rows); }
     /// malformed: what was restored are not rows, and is gone.
     [[nodiscard]] Result<void> resume();
 
-    /// Of what the next append() will touch.
-    void prefetch() const {
-        __builtin_prefetch(bytes_.data());  // the names of the first shape
-        __builtin_prefetch(bytes_.data() + bytes_.size(), 1);
-        __builtin_prefetch(state_.values.data(), 1);
-        __builtin_prefetch(state_.shapes.data());
-    }
+    /// Of what the next append() will touch beside the object itself.
+    void prefetch() const { __builtin_prefetch(bytes_.data() + bytes_.size(), 1); }
 
     [[nodiscard]] std::string_view bytes() const { return bytes_; }
     [[nodiscard]] std::uint32_t samples() const { return samples_; }
@@ -74,12 +73,15 @@ class OpenRows final {
  private:
     [[nodiscard]] bool is_shape(const RowState::Shape& shape, MetricValues metrics) const;
     [[nodiscard]] std::uint32_t find_shape(MetricValues metrics) const;
+    /// Writes the number of the shape, and what it is when it is new.
+    void change_shape(std::uint32_t shape, MetricValues metrics);
     void add_shape(MetricValues metrics);
-    void write_value(RowState::Value& state, double value);
 
     std::string bytes_;
-    RowState state_;
+    std::uint64_t names_ = 0;        ///< of the present shape, by the lane's KnownShapes; 0: not known
+    std::uint32_t first_value_ = 0;  ///< of the present shape
     std::uint32_t samples_ = 0;
+    RowState state_;
 };
 
 /// Adds every row to `table`, times counted from `hour_begin_ms`. malformed: not rows; what came before has been added.

@@ -55,7 +55,10 @@ std::optional<unsigned> decimals_of_slots(const std::vector<Rollup>& slots) {
     std::optional<unsigned> decimals = 0;
     for (const Rollup& slot : slots) {
         for (const double value : {slot.minimum, slot.maximum}) {
-            decimals = decimals ? decimals_of(value, *decimals) : decimals;
+            if (decimals) {
+                const auto whole = scaled_decimal(value, *decimals);
+                decimals = whole ? std::optional(whole->decimals) : std::nullopt;
+            }
         }
     }
     if (!decimals) {
