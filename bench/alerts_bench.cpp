@@ -1,7 +1,9 @@
-// What a second of the alerts role costs: rules on regions, and device status folded into cohorts.
+// What a second of the alerts role costs: rules on regions, and device status folded into cohorts; and what it costs to
+// keep what the rules on values have learnt.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include "alerts/baseline_topic.h"
 #include "alerts/region_rules.h"
 
 namespace muster {
@@ -119,6 +121,66 @@ void search(benchmark::State& state) {
     state.SetLabel(fmt::format("{} cells", cohorts.cells().size()));
 }
 BENCHMARK(search)->Unit(benchmark::kMillisecond);
+
+/// A rule on one value of a million devices, and what it has learnt of each.
+struct LearntFleet {
+    LearntFleet() {
+        put_rule(*rules);
+        std::vector<Incident> changed;
+        (void)rules->on_report({0, "", start, counts_of(30)}, changed);
+        for (int i = 0; i < 1'000'000; ++i) {
+            for (int sample = 0; sample < 3; ++sample) {
+                (void)rules->on_value(fmt::format("device-{}", i), "temperature", 20 + i % 7 + sample, start);
+            }
+        }
+        topic.take_back({}, *rules);
+    }
+    static void put_rule(RegionRules& rules) {
+        std::vector<Incident> changed;
+        (void)rules.put(*parse_alert_rule(R"({"name":"odd","metric":"anomaly","telemetry":"temperature"})"), changed);
+    }
+    static LearntFleet& get() {
+        static LearntFleet fleet;
+        return fleet;
+    }
+
+    MetricRegistry metrics;
+    std::unique_ptr<RegionRules> rules = std::make_unique<RegionRules>();
+    BaselineTopic topic{metrics};
+};
+
+/// One of the parts, as one is due every 1.2 s.
+void baselines_part_written(benchmark::State& state) {
+    LearntFleet& fleet = LearntFleet::get();
+    std::uint32_t part = 0;
+    std::size_t bytes = 0;
+    for (auto _ : state) {
+        fleet.topic.write(part, *fleet.rules, [&](std::string_view, std::string_view value) { bytes += value.size(); });
+        part = (part + 1) % ValueScores::parts;
+    }
+    state.counters["bytes_a_part"] = static_cast<double>(bytes) / static_cast<double>(state.iterations());
+}
+BENCHMARK(baselines_part_written)->Iterations(10 * ValueScores::parts)->Unit(benchmark::kMicrosecond);
+
+/// All of them at a start.
+void baselines_taken_back(benchmark::State& state) {
+    LearntFleet& fleet = LearntFleet::get();
+    std::map<std::string, std::string> records;
+    for (std::uint32_t part = 0; part < ValueScores::parts; ++part) {
+        fleet.topic.write(part, *fleet.rules,
+                          [&](std::string_view key, std::string_view value) { records.emplace(key, value); });
+    }
+    for (auto _ : state) {
+        RegionRules rules;
+        LearntFleet::put_rule(rules);
+        BaselineTopic topic(fleet.metrics);
+        topic.take_back(records, rules);
+        if (rules.telemetry().scores().states() != 1'000'000) {
+            state.SkipWithError("not all came back");
+        }
+    }
+}
+BENCHMARK(baselines_taken_back)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace muster

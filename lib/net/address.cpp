@@ -1,7 +1,9 @@
 #include "net/address.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <span>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -12,6 +14,18 @@ namespace {
 bool parse_port(std::string_view text, std::uint16_t& port) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
     return !text.empty() && error == std::errc{} && end == text.data() + text.size();
+}
+
+// Every CONNECT has its address written down: inet_ntop prints through a format, 20 times as many instructions.
+std::size_t print(const in_addr& host, std::span<char, INET_ADDRSTRLEN> text) {
+    std::array<std::uint8_t, 4> octets{};
+    std::memcpy(octets.data(), &host, sizeof(host));
+    char* end = text.data();
+    for (const std::uint8_t octet : octets) {
+        end = std::to_chars(end, text.data() + text.size(), octet).ptr;
+        *end++ = '.';
+    }
+    return static_cast<std::size_t>(end - text.data()) - 1;  // without the last point
 }
 
 }  // namespace
@@ -51,17 +65,24 @@ Address Address::from_kernel(const sockaddr* address, socklen_t size) {
 }
 
 std::string Address::host() const {
-    char text[INET6_ADDRSTRLEN] = {};
     if (family() == AF_INET6) {
+        char text[INET6_ADDRSTRLEN] = {};
         ::inet_ntop(AF_INET6, &v6_.sin6_addr, text, sizeof(text));
-    } else {
-        ::inet_ntop(AF_INET, &v4_.sin_addr, text, sizeof(text));
+        return text;
     }
-    return text;
+    std::array<char, INET_ADDRSTRLEN> text{};
+    return {text.data(), print(v4_.sin_addr, text)};
 }
 
 std::string Address::to_string() const {
-    return family() == AF_INET6 ? fmt::format("[{}]:{}", host(), port()) : fmt::format("{}:{}", host(), port());
+    if (family() == AF_INET6) {
+        return fmt::format("[{}]:{}", host(), port());
+    }
+    constexpr std::size_t port_bytes = 6;  // ":65535"
+    std::array<char, INET_ADDRSTRLEN + port_bytes> text{};
+    char* end = text.data() + print(v4_.sin_addr, std::span(text).first<INET_ADDRSTRLEN>());
+    *end++ = ':';
+    return {text.data(), std::to_chars(end, text.data() + text.size(), port()).ptr};
 }
 
 // sin_port and sin6_port lie at the same place, after the family.

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include "net/address.h"
@@ -63,6 +64,9 @@ class Pair : public ::testing::Test {
 
 TEST(Address, is_read_and_written_in_both_families) {
     EXPECT_EQ(Address::parse("127.0.0.1:1883")->to_string(), "127.0.0.1:1883");
+    EXPECT_EQ(Address::parse("0.0.0.0:0")->to_string(), "0.0.0.0:0");
+    EXPECT_EQ(Address::parse("255.255.255.255:65535")->to_string(), "255.255.255.255:65535");
+    EXPECT_EQ(Address::parse("255.255.255.255:65535")->host(), "255.255.255.255");
     EXPECT_EQ(Address::parse("[::1]:65535")->to_string(), "[::1]:65535");
     EXPECT_EQ(Address::parse("[::1]:1")->host(), "::1");
     EXPECT_EQ(Address::parse("10.1.2.3:7")->with_port(9).to_string(), "10.1.2.3:9");
@@ -141,6 +145,22 @@ TEST(TcpListener, a_port_in_use_is_said_clearly_even_when_it_is_shared) {
               "another program already listens on this address and port: " + (*first)[0].local_address().to_string());
 }
 
+TEST(TcpListener, what_it_accepts_sends_at_once_and_acknowledges_with_its_answer) {
+    auto listeners = TcpListener::open(loopback());
+    const auto client = TcpSocket::connect((*listeners)[0].local_address());
+    Address peer;
+    const auto server = (*listeners)[0].accept(peer);
+    ASSERT_TRUE(server);
+    const auto option = [&](int name) {
+        int value = -1;
+        socklen_t size = sizeof(value);
+        EXPECT_EQ(::getsockopt(server->fd(), IPPROTO_TCP, name, &value, &size), 0);
+        return value;
+    };
+    EXPECT_EQ(option(TCP_NODELAY), 1);
+    EXPECT_EQ(option(TCP_QUICKACK), 0);
+}
+
 TEST(TcpListener, nobody_waiting_would_block) {
     auto listeners = TcpListener::open(loopback());
     Address peer;
@@ -200,6 +220,40 @@ TEST(Reactor, runs_tasks_posted_from_another_thread) {
     reactor->run();
     other.join();
     EXPECT_EQ(ran_in, std::this_thread::get_id());
+}
+
+// Each waits for the other's task: one wake-up that is lost, and both sleep until the alarm.
+TEST(Reactor, no_task_of_another_thread_is_slept_over) {
+    class Alarm final : public Timer {
+     public:
+        explicit Alarm(Reactor& reactor) : reactor_(reactor) {}
+        bool rang = false;
+
+     private:
+        void on_timer() override {
+            rang = true;
+            reactor_.stop();
+        }
+        Reactor& reactor_;
+    };
+    constexpr int rounds = 20'000;
+    auto here = *Reactor::create();
+    auto there = *Reactor::create();
+    int left = rounds;
+    std::function<void()> ping = [&] {
+        if (--left == 0) {
+            here->stop();
+        }
+        there->post([&] { left > 0 ? here->post(ping) : there->stop(); });
+    };
+    Alarm alarm(*here);
+    here->timers().arm(alarm, here->monotonic() + Millis(30'000));
+    std::thread other([&] { there->run(); });
+    here->post(ping);
+    here->run();
+    there->stop();
+    other.join();
+    EXPECT_FALSE(alarm.rang) << left << " rounds were left";
 }
 
 TEST(Reactor, runs_timers_then_posted_then_deferred_then_the_hooks) {

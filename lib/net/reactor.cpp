@@ -39,7 +39,7 @@ std::size_t run_all(Tasks& tasks) {
 struct Reactor::State {
     SystemClock clock;
     Descriptor epoll;
-    Descriptor wake_up;  ///< eventfd, registered with a null handler
+    Descriptor wake_up;  ///< eventfd, registered with a null handler; never read: each write is an edge of its own
     TimerWheel timers{clock.monotonic()};
     Millis monotonic = clock.monotonic();
     Timestamp now = clock.now();
@@ -52,10 +52,11 @@ struct Reactor::State {
 
     std::atomic<bool> stopping{false};
     std::mutex mutex;
-    Tasks posted;                           ///< under mutex
-    std::atomic<bool> wake_pending{false};  ///< an unread wake-up is in the eventfd
+    Tasks posted;                     ///< under mutex
+    std::atomic<bool> asleep{false};  ///< nobody has woken it yet
 
     void wake();
+    bool has_posted();
     std::size_t wait(Millis at_most);
     std::size_t dispatch(std::size_t count);
     std::size_t run_posted();
@@ -64,14 +65,26 @@ struct Reactor::State {
     void keep_pace(Millis pace) const;
 };
 
+// Only who sleeps needs to be woken: a turn under way, or one that keeps its pace, looks at what was posted before it
+// sleeps.
 void Reactor::State::wake() {
-    if (!wake_pending.exchange(true)) {
+    if (asleep.exchange(false)) {
         const std::uint64_t one = 1;
-        (void)!::write(wake_up.get(), &one, sizeof(one));  // cannot fail: the counter is at most 1
+        (void)!::write(wake_up.get(), &one, sizeof(one));  // cannot fail: the counter holds more than are ever written
     }
 }
 
+bool Reactor::State::has_posted() {
+    const std::lock_guard lock(mutex);
+    return !posted.empty();
+}
+
 std::size_t Reactor::State::wait(Millis at_most) {
+    // First the word, then the look: whoever posts does it the other way round, so that one of the two sees the other.
+    asleep.store(true);
+    if (stopping.load() || has_posted()) {
+        at_most = Millis(0);
+    }
     const Millis next = timers.next_deadline();
     if (next != Millis::max()) {
         at_most = std::min(at_most, std::max(next - clock.monotonic(), Millis(0)));
@@ -79,6 +92,7 @@ std::size_t Reactor::State::wait(Millis at_most) {
     const auto timeout = static_cast<int>(std::min(at_most, longest_wait).count());
     const int ready = ::epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), timeout);
     MUSTER_ASSERT(ready >= 0 || errno == EINTR);
+    asleep.store(false, std::memory_order_relaxed);
     turn_began = std::chrono::steady_clock::now();
     monotonic = std::chrono::floor<Millis>(turn_began.time_since_epoch());
     now = clock.now();
@@ -90,11 +104,7 @@ std::size_t Reactor::State::dispatch(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         if (auto* handler = static_cast<IoHandler*>(events[i].data.ptr)) {
             handler->on_io(events[i].events);
-            continue;
         }
-        std::uint64_t wakes = 0;
-        (void)!::read(wake_up.get(), &wakes, sizeof(wakes));
-        wake_pending.store(false);
     }
     return count;
 }

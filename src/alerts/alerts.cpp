@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "alerts/baseline_topic.h"
 #include "alerts/notification_marks.h"
 #include "alerts/region_rules.h"
 #include "base/log.h"
@@ -24,7 +25,8 @@ constexpr Millis retell_resolved{300'000};    ///< an end that may not have been
 constexpr std::size_t resolved_max = 10'000;  ///< incidents kept after their end: as many as the API lists
 constexpr Millis sample_past_max{3'600'000};  ///< a clock beyond these is not believed, as in the fold
 constexpr Millis sample_future_max{300'000};
-constexpr Millis silence_step{2000};  ///< reports come once a second; less is no silence
+constexpr std::uint32_t parts_a_drain = 16;  ///< of the baselines, at most 8 MB of the producer's 32
+constexpr Millis silence_step{2000};         ///< reports come once a second; less is no silence
 
 /// Every partition from its beginning, for nobody's group.
 Result<std::unique_ptr<Consumer>> reader_of(Bus& bus, const std::vector<std::string_view>& topics) {
@@ -72,7 +74,8 @@ class Alerts::Worker final {
           states_(metrics.gauge("muster_alerts_telemetry_states", "Devices that a telemetry rule keeps in mind")),
           states_refused_(metrics.counter("muster_alerts_telemetry_refused_total", "Values over the bound of states")),
           baselines_(metrics.gauge("muster_alerts_baselines", "Devices' values whose past is kept for their rules")),
-          evicted_(metrics.counter("muster_alerts_baselines_evicted_total", "Of silent devices, dropped for others")) {}
+          evicted_(metrics.counter("muster_alerts_baselines_evicted_total", "Of silent devices, dropped for others")),
+          baseline_topic_(metrics) {}
 
     ~Worker() { stop(); }
 
@@ -82,7 +85,8 @@ class Alerts::Worker final {
                                        {bus_topics::status, nullptr},
                                        {bus_topics::rules, &rules_topic_},
                                        {bus_topics::alerts, &topic_},
-                                       {bus_topics::notifications, &notifications_topic_}}) {
+                                       {bus_topics::notifications, &notifications_topic_},
+                                       {bus_topics::baselines, &baselines_topic_}}) {
             const auto opened = bus_.open_topic(standard_topic(name));
             if (!opened) {
                 return tl::unexpected(opened.error());
@@ -131,8 +135,10 @@ class Alerts::Worker final {
             look_for_silence();
             publish();
             keep_marks();
+            keep_baselines();
         }
         keep_marks();
+        keep_all_baselines();
         if (auto drained = producer_->drain(drain_timeout); !drained) {
             complain("hand over the last incidents", drained.error());
         }
@@ -215,6 +221,49 @@ class Alerts::Worker final {
         }
     }
 
+    /// Once, with the first rule that asks: how long it was away is known by then.
+    void take_back_baselines() {
+        auto reader = reader_of(bus_, {bus_topics::baselines});
+        if (!reader) {
+            return complain("read what was learnt", reader.error());
+        }
+        std::map<std::string, std::string> newest;
+        while (!stopping() && !(*reader)->caught_up()) {
+            poll(**reader, options_.idle, [&](const ConsumerRecord& record) {
+                if (record.tombstone) {
+                    newest.erase(std::string(record.key));
+                } else {
+                    newest.insert_or_assign(std::string(record.key), std::string(record.value));
+                }
+            });
+        }
+        if (!stopping()) {
+            baseline_topic_.take_back(newest, rules_);
+        }
+    }
+
+    void keep_baselines() {
+        baseline_topic_.write_due(rules_,
+                                  [this](std::string_view key, std::string_view value) { send_baselines(key, value); });
+    }
+
+    /// At the end, a few at a time: all of them may be more than the bus takes at once.
+    void keep_all_baselines() {
+        for (std::uint32_t part = 0; baseline_topic_.is_taken_back() && part < ValueScores::parts; ++part) {
+            baseline_topic_.write(part, rules_,
+                                  [this](std::string_view key, std::string_view value) { send_baselines(key, value); });
+            if (part % parts_a_drain == parts_a_drain - 1 && !producer_->drain(drain_timeout)) {
+                return;  // and run() says so
+            }
+        }
+    }
+
+    void send_baselines(std::string_view key, std::string_view value) {
+        send(baselines_topic_,
+             {.key = std::string(key), .value = std::string(value), .time = rules_.time(), .tombstone = value.empty()});
+        producer_->flush();
+    }
+
     void keep_newest(const ConsumerRecord& record, std::map<std::string, Incident>& newest) {
         auto incident = parse_incident(record.value);
         if (record.tombstone) {
@@ -276,6 +325,12 @@ class Alerts::Worker final {
                 return complain("read telemetry", made.error());
             }
             samples_ = std::move(*made);
+        }
+        if (!reported_) {
+            return;  // the first report tells what time it is
+        }
+        if (!baseline_topic_.is_taken_back()) {
+            take_back_baselines();
         }
         poll(*samples_, Millis(0), [this](const ConsumerRecord& record) { on_event(record); });
         states_.Set(static_cast<double>(rules_.telemetry().states()));
@@ -465,9 +520,11 @@ class Alerts::Worker final {
     Counter& states_refused_;
     Gauge& baselines_;
     Counter& evicted_;
+    BaselineTopic baseline_topic_;
     TopicId topic_ = 0;  ///< muster.alerts
     TopicId rules_topic_ = 0;
     TopicId notifications_topic_ = 0;
+    TopicId baselines_topic_ = 0;
     bool judging_ = false;
     std::optional<Millis> reported_;    ///< when the last report came that was judged
     std::set<std::string> file_rules_;  ///< names on muster.rules that a rules file wrote

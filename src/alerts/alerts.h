@@ -26,10 +26,10 @@ struct AlertsOptions {
 };
 
 /// The alerts role: turns region counts (muster.regions) and device status (muster.status) into incidents on
-/// muster.alerts, by the rules on muster.rules, and tells the notifiers; on one thread of its own. It keeps nothing: at
-/// its start it reads back the rules, every device's newest status, the newest counts of every region and the incidents
-/// that are open, and goes on from there, so that a restart opens no second incident for the same cause. Time is only
-/// that of the reports. One at a time.
+/// muster.alerts, by the rules on muster.rules, and tells the notifiers; on one thread of its own. What it
+/// keeps is on the bus: at its start it reads back the rules, every device's newest status, the newest counts of every
+/// region, the incidents that are open and what its rules on values have learnt, and goes on from there, so that a
+/// restart opens no second incident for the same cause. Time is only that of the reports. One at a time.
 class Alerts final {
  public:
     /// Opens its topics. Everything passed outlives the role. `clock` serves the rate of log lines.

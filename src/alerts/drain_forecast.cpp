@@ -1,6 +1,7 @@
 #include "alerts/drain_forecast.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -11,7 +12,8 @@ constexpr double day_s = 86'400;
 constexpr double normal_quantile = 1.645;     // two-sided 90 %
 constexpr std::uint32_t samples_of_rise = 3;  // one value that is wrong is no charge
 constexpr double hundredths = 100;
-constexpr double percent_max = 650;  // what is over 100 is no percent, but drains all the same
+constexpr double percent_max = 650;              // what is over 100 is no percent, but drains all the same
+constexpr std::int64_t time_s_max = 1LL << 40U;  // of what was kept: no sum with it overflows
 constexpr double infinite = std::numeric_limits<double>::infinity();
 constexpr std::size_t slopes_max = DrainForecast::points_max * (DrainForecast::points_max - 1) / 2;
 
@@ -145,6 +147,37 @@ std::optional<DrainForecast::Estimate> DrainForecast::estimate() const {
                     .days = slope->flattest < 0 ? days_at(percent, a_day * slope->median) : infinite,
                     .days_low = days_at(percent, a_day * slope->steepest),
                     .days_high = days_at(percent, a_day * slope->flattest)};
+}
+
+void DrainForecast::encode(ByteWriter& out) const {
+    out.number(begin_s_);
+    out.real(sum_);
+    out.number(samples_);
+    out.number(slice_s_);
+    out.number(std::bit_cast<std::uint32_t>(lowest_));
+    out.number(static_cast<std::uint8_t>(charged_ ? 1 : 0));
+    out.number(count_);
+    for (std::size_t i = 0; i < count_; ++i) {
+        out.number(points_[i]);
+    }
+}
+
+bool DrainForecast::decode(ByteReader& in) {
+    begin_s_ = in.number<std::int64_t>();
+    sum_ = in.real();
+    samples_ = in.number<std::uint32_t>();
+    slice_s_ = in.number<std::int32_t>();
+    lowest_ = std::bit_cast<float>(in.number<std::uint32_t>());
+    charged_ = in.number<std::uint8_t>() != 0;
+    count_ = in.number<std::uint8_t>();
+    if (count_ > points_max || std::abs(begin_s_) > time_s_max || slice_s_ < slice_first_s || slice_s_ > slice_last_s ||
+        !std::isfinite(sum_) || std::isnan(lowest_)) {
+        return false;
+    }
+    for (std::size_t i = 0; i < count_; ++i) {
+        points_[i] = in.number<std::uint16_t>();
+    }
+    return in.ok();
 }
 
 }  // namespace muster

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/time.h"
 
 namespace muster {
@@ -38,6 +39,9 @@ class DrainForecast final {
     [[nodiscard]] std::optional<Estimate> estimate() const;
     /// A rise was seen, and too few points since: not about to be empty.
     [[nodiscard]] bool is_charging() const { return charged_ && !slope_since(0); }
+    void encode(ByteWriter& out) const;
+    /// False: not the state of a forecast.
+    [[nodiscard]] bool decode(ByteReader& in);
     /// Epoch seconds at which the open slice began: nothing older is taken.
     [[nodiscard]] std::int64_t open_since_s() const { return begin_s_ + count_ * std::int64_t{slice_s_}; }
 

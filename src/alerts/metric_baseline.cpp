@@ -53,6 +53,31 @@ void MetricBaseline::learn(double value, double step) {
     recent_step_ += static_cast<float>((std::min(step, recent_clip * usual) - recent_step_) * recent_rate);
 }
 
+void MetricBaseline::encode(ByteWriter& out) const {
+    out.real(level_);
+    out.real(last_);
+    out.real(grid_);
+    for (const float value : {spread_, step_, recent_step_}) {
+        out.number(std::bit_cast<std::uint32_t>(value));
+    }
+    out.number(samples_);
+    out.number(repeats_);
+}
+
+bool MetricBaseline::decode(ByteReader& in) {
+    level_ = in.real();
+    last_ = in.real();
+    grid_ = in.real();
+    bool sound = std::isfinite(level_) && std::isfinite(last_) && grid_ > 0;
+    for (float* const value : {&spread_, &step_, &recent_step_}) {
+        *value = std::bit_cast<float>(in.number<std::uint32_t>());
+        sound = sound && *value >= 0;
+    }
+    samples_ = in.number<std::uint32_t>();
+    repeats_ = in.number<std::uint32_t>();
+    return in.ok() && sound && samples_ > 0 && repeats_ <= samples_;
+}
+
 MetricBaseline::Score MetricBaseline::take(double value) {
     if (samples_ == 0) {
         level_ = last_ = value;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/bytes.h"
+
 namespace muster {
 
 /// What is usual of one value of one device: its level as a running median, its spread as a running median absolute
@@ -24,10 +26,14 @@ class MetricBaseline final {
     /// Judges the sample, then takes it in. `value` is finite.
     Score take(double value);
 
+    void encode(ByteWriter& out) const;
+    /// False: not the state of a baseline.
+    [[nodiscard]] bool decode(ByteReader& in);
+
     [[nodiscard]] double level() const { return level_; }
     /// In the unit of the value: an estimate of the standard deviation that outliers do not move.
     [[nodiscard]] double deviation() const;
-    /// Seconds of elapsed time, for those who keep many.
+    /// Seconds of elapsed time, for those who keep many; not encoded.
     [[nodiscard]] std::uint32_t heard_s() const { return heard_s_; }
     void set_heard_s(std::uint32_t heard_s) { heard_s_ = heard_s; }
 

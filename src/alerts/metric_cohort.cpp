@@ -27,6 +27,39 @@ void MetricCohort::take(std::string_view device, double value, std::uint32_t rep
     }
 }
 
+void MetricCohort::encode(ByteWriter& out, std::int64_t elapsed_ms) const {
+    const auto counts = [&](const Slot& slot) {
+        return slot.heard_ms != never && elapsed_ms - slot.heard_ms <= silent_ms;
+    };
+    out.number(static_cast<std::uint16_t>(std::ranges::count_if(slots_, counts)));
+    for (std::size_t at = 0; at < slots; ++at) {
+        const Slot& slot = slots_[at];
+        if (counts(slot)) {
+            out.number(static_cast<std::uint8_t>(at));
+            out.number(static_cast<std::uint32_t>(elapsed_ms - slot.heard_ms));
+            out.number(slot.repeats);
+            out.real(slot.value);
+        }
+    }
+}
+
+bool MetricCohort::decode(ByteReader& in, std::int64_t elapsed_ms, std::int64_t gap_ms) {
+    static_assert(slots == 256, "a slot's number is a byte");
+    const auto count = in.number<std::uint16_t>();
+    bool sound = count <= slots;
+    for (std::size_t i = 0; i < count && sound; ++i) {
+        Slot& slot = slots_[in.number<std::uint8_t>()];
+        slot.heard_ms = elapsed_ms - gap_ms - std::int64_t{in.number<std::uint32_t>()};
+        slot.repeats = in.number<std::uint32_t>();
+        slot.value = in.real();
+        sound = in.ok() && std::isfinite(slot.value);
+    }
+    if (sound && in.ok()) {
+        sum_up(elapsed_ms);
+    }
+    return sound && in.ok();
+}
+
 void MetricCohort::sum_up(std::int64_t elapsed_ms) {
     std::array<double, slots> values;
     std::array<double, slots> repeats;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/bytes.h"
+
 namespace muster {
 
 /// What devices that are alike report at present: the median of a value over them, its MAD, and how long their values
@@ -16,6 +18,10 @@ class MetricCohort final {
     static constexpr std::int64_t silent_ms = 3'600'000;  ///< a device that reports nothing for so long counts no more
 
     void take(std::string_view device, double value, std::uint32_t repeats, std::int64_t elapsed_ms);
+
+    void encode(ByteWriter& out, std::int64_t elapsed_ms) const;
+    /// `gap_ms` after it was encoded. False: not the state of a cohort.
+    [[nodiscard]] bool decode(ByteReader& in, std::int64_t elapsed_ms, std::int64_t gap_ms);
 
     /// Devices that count, at most `slots`.
     [[nodiscard]] std::int64_t devices() const { return devices_; }
@@ -30,7 +36,7 @@ class MetricCohort final {
         std::int64_t heard_ms = never;
         std::uint32_t repeats = 0;
     };
-    static constexpr std::int64_t never = -1;
+    static constexpr std::int64_t never = INT64_MIN;
 
     void sum_up(std::int64_t elapsed_ms);
 

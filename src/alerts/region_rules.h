@@ -55,6 +55,15 @@ class RegionRules final {
     [[nodiscard]] const TelemetryRules& telemetry() const { return telemetry_; }
     [[nodiscard]] std::size_t rules() const { return rules_.size() + telemetry_.rules(); }
     [[nodiscard]] Timestamp time() const { return clock_.time(); }
+    [[nodiscard]] std::int64_t elapsed_ms() const { return clock_.elapsed_ms(); }
+
+    /// What the rules on values have learnt: TelemetryRules::encode_part() and decode_part() at the present time.
+    bool encode_part(std::uint32_t part, ByteWriter& out) const {
+        return telemetry_.encode_part(part, out, clock_.elapsed_ms());
+    }
+    [[nodiscard]] Result<void> take_back(std::uint32_t part, ByteReader& in, Millis gap) {
+        return telemetry_.decode_part(part, in, gap, clock_.elapsed_ms());
+    }
 
  private:
     /// A rule, and for one on a part of the devices the sums of that part.

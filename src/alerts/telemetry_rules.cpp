@@ -1,19 +1,30 @@
 #include "alerts/telemetry_rules.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
 
 #include <fmt/format.h>
 
 #include "alerts/attribution.h"
 #include "alerts/incident_story.h"
 #include "alerts/value_story.h"
+#include "base/crc32c.h"
 
 namespace muster {
 namespace {
 
 constexpr std::int64_t update_interval_ms = 5000;
 constexpr std::int64_t sweep_interval_ms = 60'000;
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 constexpr double stuck_over_usual = 4;  ///< so many times what three quarters of the model's devices repeat
+
+/// Which part a cohort is written with.
+std::uint32_t part_of(std::string_view rule, std::string_view model) {
+    const std::hash<std::string_view> hash;
+    return static_cast<std::uint32_t>((hash(rule) * 0x9e3779b97f4a7c15ULL ^ hash(model)) % ValueScores::parts);
+}
 
 }  // namespace
 
@@ -76,6 +87,7 @@ void TelemetryRules::put(const AlertRule& rule, const RuleMoment& moment, std::v
     if (found != rules_.end() && found->second.rule.telemetry == rule.telemetry &&
         found->second.rule.metric == rule.metric && rule.enabled) {
         found->second.rule = rule;
+        found->second.fingerprint = crc32c(to_json(rule));
         cohort_count_ -= found->second.models.size();
         found->second.models.clear();  // the devices that it compares may be others
         return;
@@ -86,6 +98,7 @@ void TelemetryRules::put(const AlertRule& rule, const RuleMoment& moment, std::v
     }
     Entry& entry = rules_[rule.name];
     entry.rule = rule;
+    entry.fingerprint = crc32c(to_json(rule));
     by_metric_.emplace(rule.telemetry, &entry);
 }
 
@@ -115,9 +128,18 @@ bool TelemetryRules::adopt(const Incident& incident, const RuleMoment& moment) {
     if (found == rules_.end() || !incident.open) {
         return false;
     }
-    found->second.incident = incident;
-    found->second.adopted_ms = moment.elapsed_ms;
-    found->second.crossed = incident.threshold_crossed;
+    Entry& entry = found->second;
+    entry.incident = incident;
+    entry.adopted_ms = moment.elapsed_ms;
+    entry.crossed = incident.threshold_crossed;
+    for (const Incident::Member& member : incident.devices) {
+        if (states_ == states_max || entry.devices.contains(member.device)) {
+            continue;
+        }
+        entry.devices.emplace(member.device, State{.heard_ms = moment.elapsed_ms, .value = unknown, .raised = true});
+        ++entry.members;
+        ++states_;
+    }
     return true;
 }
 
@@ -308,9 +330,14 @@ void TelemetryRules::refresh(Entry& entry, const RuleMoment& moment) const {
             listed.erase(std::prev(listed.end()));
         }
     }
+    const std::vector<Incident::Member> before = std::move(incident.devices);
     incident.devices.clear();
     for (const auto& [device, state] : listed) {
-        incident.devices.push_back({std::string(device), evidence_of(entry.rule, state->value, state->score)});
+        const auto adopted = std::ranges::find(before, device, &Incident::Member::device);
+        incident.devices.push_back(
+            std::isnan(state->value) && adopted != before.end()
+                ? *adopted
+                : Incident::Member{std::string(device), evidence_of(entry.rule, state->value, state->score)});
     }
     const auto scope = scope_of(cohorts_, incident.scope);
     const std::int64_t population = scope ? cohorts_.population(*scope) : 0;
@@ -330,6 +357,46 @@ void TelemetryRules::end(Entry& entry, std::string_view text, const RuleMoment& 
     entry.incident.reset();
     entry.adopted_ms.reset();
     entry.crossed = {};
+}
+
+bool TelemetryRules::encode_part(std::uint32_t part, ByteWriter& out, std::int64_t elapsed_ms) const {
+    const std::size_t states = scores_.encode_part(part, out);
+    std::uint32_t cohorts = 0;
+    for (const auto& [name, entry] : rules_) {
+        for (const auto& [model, cohort] : entry.models) {
+            if (part_of(name, model) == part) {
+                out.number(std::uint8_t{1});
+                out.text(name);
+                out.number(entry.fingerprint);
+                out.text(model);
+                cohort.encode(out, elapsed_ms);
+                ++cohorts;
+            }
+        }
+    }
+    out.number(std::uint8_t{0});
+    return states + cohorts > 0;
+}
+
+Result<void> TelemetryRules::decode_part(std::uint32_t part, ByteReader& in, Millis gap, std::int64_t elapsed_ms) {
+    if (auto decoded = scores_.decode_part(part, in, gap); !decoded) {
+        return decoded;
+    }
+    while (in.number<std::uint8_t>() == 1) {
+        const std::string_view name = in.text();
+        const auto fingerprint = in.number<std::uint32_t>();
+        std::string model(in.text());
+        MetricCohort cohort;
+        if (!cohort.decode(in, elapsed_ms, gap.count())) {
+            return fail(ErrorCode::corrupt, "what was learnt of a cohort cannot be read");
+        }
+        const auto rule = rules_.find(name);
+        if (rule != rules_.end() && rule->second.fingerprint == fingerprint && cohort_count_ < cohorts_max &&
+            rule->second.models.emplace(std::move(model), cohort).second) {
+            ++cohort_count_;
+        }
+    }
+    return in.ok() && in.at_end() ? Result<void>() : fail(ErrorCode::corrupt, "what was learnt has another length");
 }
 
 std::vector<Incident> TelemetryRules::open_incidents() const {

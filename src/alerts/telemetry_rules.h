@@ -20,7 +20,8 @@ namespace muster {
 /// of its model make of it (RuleMetric). A device is in breach after `samples` scores in a row beyond `raise`, and out
 /// of it after as many in a row on the good side of `clear`; what lies between the two changes nothing. A rule has one
 /// incident, for all its devices: one cause, one incident. It opens when devices have been in breach for `for_s`, and
-/// ends when none is. A device that reports nothing for silent_max leaves it.
+/// ends when none is. A device that reports nothing for silent_max leaves it. An incident that an earlier run left open
+/// goes on with the devices that it lists.
 ///
 /// Pure: times are passed in. Owned by the alerts role; one thread. Devices that are in breach or on their way are
 /// kept, at most states_max over all rules; what is kept of the others for their scores has the bounds of ValueScores
@@ -43,6 +44,12 @@ class TelemetryRules final {
     bool on_value(const DeviceValue& value);
     void judge(const RuleMoment& moment, std::vector<Incident>& changed);
 
+    /// Appends one of ValueScores::parts of what was learnt: its states, and the cohorts that belong to it. False:
+    /// nothing.
+    bool encode_part(std::uint32_t part, ByteWriter& out, std::int64_t elapsed_ms) const;
+    /// Takes it back, `gap` later; cohorts only of rules that are as they were. corrupt: not of encode_part().
+    [[nodiscard]] Result<void> decode_part(std::uint32_t part, ByteReader& in, Millis gap, std::int64_t elapsed_ms);
+
     /// Nothing to look at: samples need not be read.
     [[nodiscard]] bool empty() const { return rules_.empty(); }
     [[nodiscard]] std::size_t rules() const { return rules_.size(); }
@@ -63,6 +70,7 @@ class TelemetryRules final {
     struct Entry {
         AlertRule rule;
         std::unordered_map<std::string, State> devices;
+        std::uint32_t fingerprint = 0;                         ///< of `rule`
         std::unordered_map<std::string, MetricCohort> models;  ///< of rules that compare a device with others
         std::int64_t members = 0;
         std::int64_t since_ms = 0;  ///< when the first of them was in breach

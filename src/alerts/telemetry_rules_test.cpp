@@ -137,25 +137,38 @@ TEST_F(TelemetryRulesTest, a_rule_that_is_removed_ends_its_incident) {
     EXPECT_TRUE(rules.telemetry().empty());
 }
 
-TEST_F(TelemetryRulesTest, an_adopted_incident_waits_for_its_devices) {
+TEST_F(TelemetryRulesTest, an_adopted_incident_goes_on_with_the_devices_that_it_lists) {
     for (int i = 0; i < 4; ++i) {
-        report({1});
+        report({1, 1, 30});
     }
-    const Incident before = open()[0];
-    RegionRules restarted;
-    changed.clear();
-    EXPECT_TRUE(restarted.put(low_battery(), changed));
-    restarted.adopt(before, changed);
-    const auto pass_on = [&](int seconds) {
+    Incident before = open()[0];
+    ASSERT_EQ(before.devices.size(), 2U);
+    const auto restart = [&] {
+        auto restarted = std::make_unique<RegionRules>();
+        changed.clear();
+        EXPECT_TRUE(restarted->put(low_battery(), changed));
+        restarted->adopt(before, changed);
+        return restarted;
+    };
+    const auto pass_on = [&](RegionRules& restarted, int seconds) {
         for (int i = 0; i < seconds; ++i) {
             now += Seconds(1);
             (void)restarted.on_report({0, "", now, {}}, changed);
         }
     };
-    pass_on(290);
-    EXPECT_EQ(restarted.open_incidents().size(), 1U);
-    pass_on(20);
-    EXPECT_TRUE(restarted.open_incidents().empty()) << "none of them came back in five minutes";
+    const auto known = restart();
+    pass_on(*known, 3500);
+    ASSERT_EQ(known->open_incidents().size(), 1U);
+    EXPECT_EQ(known->open_incidents()[0].devices, before.devices) << "their words are those of before";
+    pass_on(*known, 200);
+    EXPECT_TRUE(known->open_incidents().empty()) << "they were silent for an hour";
+
+    before.devices.clear();
+    const auto unknown = restart();
+    pass_on(*unknown, 290);
+    EXPECT_EQ(unknown->open_incidents().size(), 1U);
+    pass_on(*unknown, 20);
+    EXPECT_TRUE(unknown->open_incidents().empty()) << "none came back in five minutes";
 }
 
 /// Rules that judge by what was before: forty devices of one model that report a temperature each minute.

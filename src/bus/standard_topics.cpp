@@ -7,10 +7,10 @@
 namespace muster {
 namespace {
 
-constexpr std::array compacted_topics{bus_topics::status,      bus_topics::regions,      bus_topics::alerts,
-                                      bus_topics::rules,       bus_topics::retained,     bus_topics::policy,
-                                      bus_topics::checkpoints, bus_topics::processes,    bus_topics::documents,
-                                      bus_topics::routes,      bus_topics::notifications};
+constexpr std::array compacted_topics{bus_topics::status,      bus_topics::regions,       bus_topics::alerts,
+                                      bus_topics::rules,       bus_topics::retained,      bus_topics::policy,
+                                      bus_topics::checkpoints, bus_topics::processes,     bus_topics::documents,
+                                      bus_topics::routes,      bus_topics::notifications, bus_topics::baselines};
 constexpr std::uint64_t short_bytes_max = 256ULL
                                           << 20U;  ///< requests, downlink, messages: read at once, kept for a replay
 constexpr Seconds short_time = std::chrono::hours(1);
@@ -41,7 +41,8 @@ std::vector<TopicSpec> standard_topics(std::uint64_t events_bytes_max) {
     for (const std::string_view name :
          {bus_topics::events, bus_topics::requests, bus_topics::status, bus_topics::regions, bus_topics::alerts,
           bus_topics::rules, bus_topics::messages, bus_topics::retained, bus_topics::policy, bus_topics::checkpoints,
-          bus_topics::processes, bus_topics::documents, bus_topics::routes, bus_topics::notifications}) {
+          bus_topics::processes, bus_topics::documents, bus_topics::routes, bus_topics::notifications,
+          bus_topics::baselines}) {
         specs.push_back(standard_topic(name));
     }
     specs.front().retention_bytes = events_bytes_max;

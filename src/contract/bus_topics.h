@@ -24,6 +24,8 @@ inline constexpr std::string_view retained =
 
 inline constexpr std::string_view notifications =
     "muster.notifications";  ///< key "sink/incident id", compacted: what a sink was told last; tombstone = of its end
+inline constexpr std::string_view baselines =
+    "muster.baselines";  ///< key part, compacted: what the rules on values have learnt of the devices
 inline constexpr std::string_view documents =
     "muster.documents";  ///< key "collection/key", value the document, compacted: what the shadow role has committed
 inline constexpr std::string_view processes =

@@ -1,5 +1,6 @@
 #include "contract/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -52,6 +53,15 @@ std::size_t utf8_sequence(std::string_view text, std::size_t at) {
     const bool surrogate = lead == 0xED && byte(at + 1) > 0x9F;
     const bool too_large = lead == 0xF4 && byte(at + 1) > 0x8F;
     return overlong || surrogate || too_large ? 0 : size;
+}
+
+/// How many bytes at the start of `text` stand in a JSON string as they are: nearly always all.
+std::size_t plain_bytes(std::string_view text) {
+    const auto end = std::find_if(text.begin(), text.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte >= 0x80 || c == '"' || c == '\\';
+    });
+    return static_cast<std::size_t>(end - text.begin());
 }
 
 }  // namespace
@@ -132,6 +142,12 @@ bool is_utf8(std::string_view text) {
 void append_string(std::string& out, std::string_view text) {
     out.push_back('"');
     for (std::size_t i = 0; i < text.size();) {
+        const std::size_t plain = plain_bytes(text.substr(i));
+        out.append(text.substr(i, plain));
+        i += plain;
+        if (i == text.size()) {
+            break;
+        }
         const char c = text[i];
         const std::size_t size = utf8_sequence(text, i);
         if (c == '"' || c == '\\') {

@@ -118,7 +118,8 @@ class Connection final : public net::IoHandler, public net::Timer {
     bool has_unread : 1 = false;                  ///< the socket may have more than was read
     bool peer_ended : 1 = false;                  ///< the socket will give an end
     bool needs_flush : 1 = false;
-    bool is_watched : 1 = false;  ///< by its worker's reactor
+    bool is_watched : 1 = false;   ///< by its worker's reactor
+    bool awaits_room : 1 = false;  ///< its reactor also tells when the socket takes bytes
     const std::uint8_t listener_number;
 
  private:

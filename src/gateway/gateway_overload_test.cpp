@@ -107,6 +107,35 @@ TEST_F(GatewayOverload, nor_at_qos_1_where_what_it_does_not_read_waits_and_comes
     EXPECT_TRUE(wait([&] { return counter("muster_gateway_output_bytes") == 0; }));
 }
 
+// At QoS 0 it says nothing itself that would have the rest written.
+TEST_F(GatewayOverload, what_a_full_socket_did_not_take_follows_as_soon_as_it_has_room) {
+    constexpr std::size_t messages_max = 400;
+    GatewayOptions options;
+    options.threads = 1;
+    options.limits.session.output_bytes_max = 32UL << 20U;
+    options.limits.output_bytes_ceiling = 64UL << 20U;
+    start(options);
+    auto sleepy = device("sleepy");
+    subscribe(*sleepy, "news/#", 0);
+    auto publisher = device("dev-1");
+    const std::string payload(60'000, 'x');
+    std::size_t sent = 0;
+    for (int round = 0; round < 2; ++round) {  // it may be full again
+        sleepy->stop_reading();
+        const std::size_t before = sent;
+        while (counter("muster_gateway_output_bytes") < 200'000 && sent - before < messages_max) {
+            publisher->publish("news/a", payload, 1);
+            ++sent;
+            ASSERT_TRUE(wait([&] { return publisher->acknowledged.size() == sent; }));
+        }
+        ASSERT_LT(sent - before, messages_max) << "the socket did take everything";
+        sleepy->read_again();
+        ASSERT_TRUE(wait([&] { return sleepy->received.size() == sent; })) << sleepy->received.size();
+        EXPECT_TRUE(wait([&] { return counter("muster_gateway_output_bytes") == 0; }));
+    }
+    EXPECT_EQ(counter("muster_gateway_drops_total"), 0);
+}
+
 TEST_F(GatewayOverload, what_a_subscriber_holds_that_never_acknowledges_is_bounded_in_bytes) {
     const mqtt::SessionLimits limits;
     mqtt::ServerSession session(limits);

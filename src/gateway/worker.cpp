@@ -121,16 +121,6 @@ void Worker::know(Connection& connection) {
     }
 }
 
-bool Worker::watch(Connection& connection) {
-    if (!reactor_->add(connection.socket().fd(), connection,
-                       net::io_readable | net::io_writable | net::io_peer_ended)) {
-        connection.end_later(Cause::connection_lost);
-        return false;
-    }
-    connection.is_watched = true;
-    return true;
-}
-
 std::unique_ptr<Connection> Worker::take(Connection& connection) {
     reactor_->timers().disarm(connection);
     return connections_.take(connection);

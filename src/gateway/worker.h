@@ -110,6 +110,7 @@ class Worker final {
     void know(Connection& connection);
     void adopt(std::unique_ptr<Connection> connection);
     [[nodiscard]] bool watch(Connection& connection);
+    void await_room(Connection& connection);
     [[nodiscard]] std::unique_ptr<Connection> take(Connection& connection);
 
     void read(Connection& connection);

@@ -1,7 +1,7 @@
 #include "gateway/worker.h"
 
-// How a worker paces its connections: who is not read while others are behind, and what is written at the end of each
-// turn.
+// How a worker paces its connections: what it is told of their sockets, who is not read while others are behind, and
+// what is written at the end of each turn.
 
 namespace muster {
 namespace {
@@ -9,10 +9,39 @@ namespace {
 constexpr Millis held_retry{10};
 constexpr int writes_per_turn = 16;
 
+std::uint32_t events_of(const Connection& connection) {
+    return net::io_readable | net::io_peer_ended | (connection.awaits_room ? net::io_writable : 0U);
+}
+
 }  // namespace
 
 void WorkerTimer::on_timer() {
     (worker_.*call_)();
+}
+
+// ---- what the reactor tells
+
+// A plain socket nearly always takes what is written: to be told at its start that it has room would be an event for
+// nothing, and often a turn. TLS may want to write before it can read.
+bool Worker::watch(Connection& connection) {
+    connection.awaits_room = connection.transport() != nullptr;
+    if (!reactor_->add(connection.socket().fd(), connection, events_of(connection))) {
+        connection.end_later(Cause::connection_lost);
+        return false;
+    }
+    connection.is_watched = true;
+    return true;
+}
+
+// Once it was full it may be so again.
+void Worker::await_room(Connection& connection) {
+    if (connection.awaits_room) {
+        return;
+    }
+    connection.awaits_room = true;
+    if (!reactor_->modify(connection.socket().fd(), connection, events_of(connection))) {
+        connection.end_later(Cause::connection_lost);
+    }
 }
 
 // ---- back-pressure
@@ -159,7 +188,8 @@ void Worker::flush_output(Connection& connection) {
             connection.end_later(Cause::throttled);
         }
         if (connection.unsent_bytes() > 0) {
-            return;  // told when there is room
+            await_room(connection);
+            return;
         }
     }
     if (service_.has_more(connection)) {

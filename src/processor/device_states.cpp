@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <functional>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -35,56 +36,80 @@ std::string_view DeviceId::view() const {
 
 DeviceStates::DeviceStates() : index_(index_entries_at_start) {}
 
-std::size_t DeviceStates::probe(std::string_view id, std::uint32_t hash) const {
+DeviceStates::Key DeviceStates::key_of(std::string_view id) const {
+    const Key key{id, hash_of(id)};
+    __builtin_prefetch(&index_[key.hash & (index_.size() - 1)]);
+    return key;
+}
+
+void DeviceStates::approach(const Key& key) const {
     const std::size_t mask = index_.size() - 1;
-    std::size_t at = hash & mask;
-    while (index_[at].number != none && !(index_[at].hash == hash && this->id(index_[at].number) == id)) {
+    for (std::size_t at = key.hash & mask; index_[at].after != 0; at = (at + 1) & mask) {
+        if (index_[at].hash == key.hash) {
+            return approach(index_[at].after - 1);
+        }
+    }
+}
+
+std::size_t DeviceStates::probe(const Key& key) const {
+    const std::size_t mask = index_.size() - 1;
+    std::size_t at = key.hash & mask;
+    while (index_[at].after != 0 && !(index_[at].hash == key.hash && id(index_[at].after - 1) == key.id)) {
         at = (at + 1) & mask;
     }
     return at;
 }
 
-DeviceNumber DeviceStates::find(std::string_view id) const {
-    return index_[probe(id, hash_of(id))].number;
+DeviceNumber DeviceStates::find(const Key& key) const {
+    return index_[probe(key)].after - 1;  // none, where it is free
 }
 
-DeviceNumber DeviceStates::find_or_add(std::string_view id) {
-    const std::uint32_t hash = hash_of(id);
-    std::size_t at = probe(id, hash);
-    if (index_[at].number != none) {
-        return index_[at].number;
+DeviceNumber DeviceStates::find_or_add(const Key& key) {
+    if (const DeviceNumber found = find(key); found != none) {
+        return found;
     }
     if (size_ == devices_max) {
         return none;
     }
     if ((std::size_t{size_} + 1U) * 4U > index_.size() * 3U) {
         grow();
-        at = probe(id, hash);
-    }
-    if (size_ % block == 0) {
-        states_.push_back(std::make_unique<DeviceState[]>(block));
-        details_.push_back(std::make_unique<DeviceDetail[]>(block));
     }
     const DeviceNumber number = size_++;
-    state(number).id = DeviceId(id, ids_);
-    index_[at] = {hash, number};
+    add(number, key.id);
+    index_[probe(key)] = {key.hash, number + 1};
     return number;
 }
 
+void DeviceStates::add(DeviceNumber number, std::string_view id) {
+    if (number % block == 0) {
+        states_.emplace_back(block);
+    }
+    if (number % block == worth_huge_page) {
+        states_.back().use_huge_pages();
+    }
+    if (number % detail_block == 0) {
+        details_.push_back(std::make_unique<DeviceDetail[]>(detail_block));
+    }
+    state(number) = DeviceState{};
+    state(number).id = DeviceId(id, ids_);
+}
+
 void DeviceStates::grow() {
-    std::vector<Entry> old(index_.size() * 2);
-    old.swap(index_);
-    const std::size_t mask = index_.size() - 1;
-    for (const Entry& entry : old) {
-        if (entry.number == none) {
+    HugeArray<Entry> larger(index_.size() * 2);
+    larger.use_huge_pages();
+    const std::size_t mask = larger.size() - 1;
+    for (std::size_t i = 0; i < index_.size(); ++i) {
+        const Entry& entry = index_[i];
+        if (entry.after == 0) {
             continue;
         }
         std::size_t at = entry.hash & mask;
-        while (index_[at].number != none) {
+        while (larger[at].after != 0) {
             at = (at + 1) & mask;
         }
-        index_[at] = entry;
+        larger[at] = entry;
     }
+    index_ = std::move(larger);
 }
 
 }  // namespace muster

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/huge_array.h"
 #include "base/time.h"
 #include "contract/identity.h"
 #include "contract/presence.h"
@@ -104,43 +105,63 @@ struct DeviceDetail {
 };
 
 /// The devices of a partition: found by id in one probe of an open-addressing index, kept by number in blocks that
-/// never move. Part of the fold; one thread; bounded by devices_max.
+/// never move. With a million devices a record finds neither in the caches: so both are on huge pages, and who will
+/// look for a device says so early. Part of the fold; one thread; bounded by devices_max.
 class DeviceStates final {
  public:
     static constexpr DeviceNumber none = UINT32_MAX;
     static constexpr std::size_t devices_max = 1U << 24U;
 
+    /// What a device is looked for by; the view is of the caller.
+    struct Key {
+        std::string_view id;
+        std::uint32_t hash = 0;
+    };
+
     DeviceStates();
 
+    /// The key of the id. Its place in the index is under way from memory when this returns, and its state after
+    /// approach(): whoever has other work does it in between.
+    [[nodiscard]] Key key_of(std::string_view id) const;
+    void approach(const Key& key) const;
+    void approach(DeviceNumber number) const { __builtin_prefetch(&state(number), 1); }
+
     /// `none` when it is not there.
-    [[nodiscard]] DeviceNumber find(std::string_view id) const;
+    [[nodiscard]] DeviceNumber find(const Key& key) const;
     /// Adds it when it is new; `none` at devices_max. The id must be valid.
-    [[nodiscard]] DeviceNumber find_or_add(std::string_view id);
+    [[nodiscard]] DeviceNumber find_or_add(const Key& key);
     [[nodiscard]] DeviceState& state(DeviceNumber number) { return states_[number / block][number % block]; }
     [[nodiscard]] const DeviceState& state(DeviceNumber number) const {
         return states_[number / block][number % block];
     }
-    [[nodiscard]] DeviceDetail& detail(DeviceNumber number) { return details_[number / block][number % block]; }
+    [[nodiscard]] DeviceDetail& detail(DeviceNumber number) {
+        return details_[number / detail_block][number % detail_block];
+    }
     [[nodiscard]] const DeviceDetail& detail(DeviceNumber number) const {
-        return details_[number / block][number % block];
+        return details_[number / detail_block][number % detail_block];
     }
     /// Valid as long as the table.
     [[nodiscard]] std::string_view id(DeviceNumber number) const { return state(number).id.view(); }
     [[nodiscard]] DeviceNumber size() const { return size_; }
 
  private:
-    static constexpr std::size_t block = 256;
+    static constexpr std::size_t block = PageMemory::huge_page_bytes / sizeof(DeviceState);
+    /// So many devices are worth a huge page; a partition of fewer takes what they need.
+    static constexpr std::size_t worth_huge_page = block / 8;
+    static constexpr std::size_t detail_block = 256;
+    /// All zero: free.
     struct Entry {
         std::uint32_t hash = 0;
-        DeviceNumber number = none;
+        DeviceNumber after = 0;  ///< the number and one
     };
 
-    [[nodiscard]] std::size_t probe(std::string_view id, std::uint32_t hash) const;
+    [[nodiscard]] std::size_t probe(const Key& key) const;
+    void add(DeviceNumber number, std::string_view id);
     void grow();
 
-    std::vector<std::unique_ptr<DeviceState[]>> states_;
+    std::vector<HugeArray<DeviceState>> states_;
     std::vector<std::unique_ptr<DeviceDetail[]>> details_;
-    std::vector<Entry> index_;  ///< a power of two, at most 3/4 full
+    HugeArray<Entry> index_;  ///< a power of two, at most 3/4 full
     DeviceNumber size_ = 0;
     BatchArena ids_;
 };

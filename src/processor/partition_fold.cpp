@@ -19,22 +19,27 @@ PartitionFold::PartitionFold(FoldOptions options) : options_(options), clocks_(o
 
 void PartitionFold::apply(std::string_view packed_header, std::string_view key, std::string_view value, Offset offset,
                           FoldOutput& out) {
+    const DeviceStates::Key device = devices_.key_of(key);
     auto header = decode_event_header(packed_header);
     if (!header) {
         out.refuse(Refusal::bad_header);
         next_offset_ = std::max(next_offset_, offset + 1);
         return;
     }
-    apply(EventRecord{*header, key, value, offset}, out);
+    fold(EventRecord{*header, key, value, offset}, device, out);
 }
 
 void PartitionFold::apply(const EventRecord& record, FoldOutput& out) {
+    fold(record, devices_.key_of(record.key), out);
+}
+
+void PartitionFold::fold(const EventRecord& record, const DeviceStates::Key& key, FoldOutput& out) {
     if (record.offset < next_offset_) {
         out.refuse(Refusal::repeated);
         return;
     }
     next_offset_ = record.offset + 1;
-    Turn turn{record, out};
+    Turn turn{record, out, key};
     dispatch(turn);
 }
 
@@ -84,7 +89,11 @@ void PartitionFold::on_session_record(Turn& turn) {
         turn.out.refuse(Refusal::bad_epoch);
         return;
     }
-    turn.device = devices_.find(record.key);
+    devices_.approach(turn.key);
+    // The payload is read while the device's state is under way from memory.
+    const bool is_telemetry = record.header.kind == EventKind::telemetry;
+    const auto reading = is_telemetry ? telemetry_.read(record.value) : TelemetryJson::Reading{};
+    turn.device = devices_.find(turn.key);
     if (turn.device == DeviceStates::none && !is_valid_device_id(record.key)) {
         turn.out.refuse(Refusal::bad_key);
         return;
@@ -93,7 +102,7 @@ void PartitionFold::on_session_record(Turn& turn) {
         return;
     }
     if (turn.device == DeviceStates::none) {
-        turn.device = devices_.find_or_add(record.key);
+        turn.device = devices_.find_or_add(turn.key);
         if (turn.device == DeviceStates::none) {
             turn.out.refuse(Refusal::too_many_devices);
             return;
@@ -101,7 +110,7 @@ void PartitionFold::on_session_record(Turn& turn) {
     }
     switch (record.header.kind) {
         case EventKind::telemetry:
-            on_telemetry(turn);
+            on_telemetry(turn, reading);
             break;
         case EventKind::connect:
             on_connect(turn);
@@ -128,7 +137,7 @@ void PartitionFold::touch(Turn& turn) {
     turn.out.touches.push_back({devices_.id(turn.device), header.received, {}, {}, kind});
 }
 
-void PartitionFold::on_telemetry(Turn& turn) {
+void PartitionFold::on_telemetry(Turn& turn, const Result<TelemetryJson::Reading>& reading) {
     const bool live = note_life(turn);
     DeviceState& device = devices_.state(turn.device);
     if (live && !device.published) {
@@ -136,7 +145,7 @@ void PartitionFold::on_telemetry(Turn& turn) {
         schedule_session(turn.device);
     }
     StatusTouch touch{devices_.id(turn.device), turn.record.header.received, {}, {}};
-    if (const auto reading = telemetry_.read(turn.record.value)) {
+    if (reading) {
         turn.out.counts.refused[static_cast<std::size_t>(Refusal::metric_ignored)] += reading->ignored;
         turn.out.counts.refused[static_cast<std::size_t>(Refusal::metrics_over_limit)] += reading->over_limit;
         for (const TelemetrySample& sample : reading->samples) {
@@ -185,7 +194,7 @@ void PartitionFold::on_attributes(Turn& turn) {
         turn.out.refuse(Refusal::bad_attributes);
         return;
     }
-    const DeviceNumber number = devices_.find_or_add(turn.record.key);
+    const DeviceNumber number = devices_.find_or_add(turn.key);
     if (number == DeviceStates::none) {
         turn.out.refuse(Refusal::too_many_devices);
         return;
@@ -355,7 +364,7 @@ StatusDocument PartitionFold::document_of(DeviceNumber number) const {
 }
 
 std::optional<StatusDocument> PartitionFold::document(std::string_view id) const {
-    const DeviceNumber number = devices_.find(id);
+    const DeviceNumber number = devices_.find(devices_.key_of(id));
     if (number == DeviceStates::none) {
         return std::nullopt;
     }

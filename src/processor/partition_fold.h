@@ -73,6 +73,7 @@ class PartitionFold final {
     struct Turn {
         const EventRecord& record;
         FoldOutput& out;
+        DeviceStates::Key key;
         DeviceNumber device = DeviceStates::none;  ///< of a session's record
         std::uint32_t gateway = 0;                 ///< interned name
         Slot slot = GatewayClocks::none;
@@ -89,10 +90,11 @@ class PartitionFold final {
     };
 
     // partition_fold.cpp: records in, ticks, documents out
+    void fold(const EventRecord& record, const DeviceStates::Key& key, FoldOutput& out);
     void dispatch(Turn& turn);
     [[nodiscard]] bool find_gateway(Turn& turn);
     void on_session_record(Turn& turn);
-    void on_telemetry(Turn& turn);
+    void on_telemetry(Turn& turn, const Result<TelemetryJson::Reading>& reading);
     void append_sample(Turn& turn, const TelemetrySample& sample, StatusTouch& touch);
     void on_attributes(Turn& turn);
     void on_tick(Turn& turn);

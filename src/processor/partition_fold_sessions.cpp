@@ -48,6 +48,7 @@ std::string_view host_of(std::string_view address) {
 /// A take-over from another address is a whole step of a fight over an id; one from the same address is half a step,
 /// for a device that comes back while its old connection is not yet known to be dead looks the same.
 constexpr std::uint32_t take_over_tenths = FlapPenalty::disconnect_tenths;
+constexpr std::size_t expired_ahead = 16;         ///< devices on their way from memory while one is looked at
 constexpr std::int64_t steady_after_ms = 60'000;  ///< DESIGN 3.4: "their last stable minute"
 
 /// Time from the last evidence of life. An open socket is evidence, so only silence takes time to be noticed.
@@ -426,7 +427,9 @@ void PartitionFold::expire_sessions(Turn& turn) {
     taken_.clear();
     due_.clear();
     clock.sessions.advance(clock.observed_ms, taken_);
-    for (const auto& [number, bucket] : taken_) {
+    for (std::size_t i = 0; i < taken_.size(); ++i) {
+        devices_.approach(taken_[std::min(i + expired_ahead, taken_.size() - 1)].first);
+        const auto [number, bucket] = taken_[i];
         DeviceState& device = devices_.state(number);
         if (device.clock == turn.slot && device.session_check == bucket) {
             device.session_check = 0;

@@ -193,7 +193,7 @@ Result<void> PartitionFold::decode_device(ByteReader& in) {
         return corrupt("snapshot has a device without an id");
     }
     const DeviceNumber before = devices_.size();
-    const DeviceNumber number = devices_.find_or_add(id);
+    const DeviceNumber number = devices_.find_or_add(devices_.key_of(id));
     if (number != before) {
         return corrupt("snapshot has a device twice");
     }

@@ -1,3 +1,7 @@
+#include <array>
+
+#include <fmt/format.h>
+
 #include "alerts/alerts.h"
 #include "contract/bus_topics.h"
 #include "role_fixture.h"
@@ -229,6 +233,61 @@ TEST_F(AlertsRole, what_a_sink_was_told_is_known_after_a_restart_until_the_end_w
     EXPECT_EQ(std::count(lines.begin(), lines.end(), "restored " + id + " " + last.severity), 1)
         << "the second run knows it, the third has nothing more to tell";
     EXPECT_NE(std::find(lines.begin(), lines.end(), "adopted " + id), lines.end());
+}
+
+TEST_F(AlertsRole, a_fault_after_a_restart_is_found_by_what_was_learnt_before_it_and_once) {
+    const TopicId events = open(bus_topics::events);
+    AlertRule odd = *parse_alert_rule(R"({"name":"odd","metric":"anomaly","telemetry":"temperature","for_s":0})");
+    odd.origin = "file";
+    file_rules = {odd};
+    EventHeader header;
+    header.kind = EventKind::telemetry;
+    header.epoch = 1;
+    header.gateway = "gw-1";
+    // All on one partition: what is said last is read last.
+    const auto say = [&](std::string_view device, int samples, double more) {
+        for (int i = 0; i < samples; ++i) {
+            header.received = now;
+            std::string packed;
+            encode(header, packed);
+            const std::array<RecordHeader, 1> headers{RecordHeader{event_header_name, packed}};
+            send(events, device, fmt::format(R"({{"temperature":{}}})", 20 + more + 0.1 * (i % 7)), headers, 0);
+        }
+        send_durably();
+    };
+    /// Reports, and says `device` each time, until a metric has this value.
+    const auto report_until = [&](std::string_view metric, std::string_view device) {
+        for (Millis waited{0}; waited < patience; waited += Millis(10)) {
+            if (metrics.render().find(fmt::format("\n{}\n", metric)) != std::string::npos) {
+                return true;
+            }
+            if (!device.empty()) {
+                say(device, 1, 0);
+            }
+            report(1, 0, 100);
+        }
+        return false;
+    };
+    start();
+    ASSERT_TRUE(report_until("muster_alerts_baselines 1", "d-1")) << "samples are read from some time on";
+    say("d-1", 200, 0);
+    ASSERT_TRUE(report_until("muster_alerts_baselines 2", "d-2"));
+    alerts.reset();
+    start();
+    ASSERT_TRUE(report_until("muster_alerts_baselines_restored_total 2", ""));
+    say("d-1", 4, 30);
+    report(3, 0, 100);
+    const std::string id = wait_for(true);
+    EXPECT_TRUE(id.starts_with("odd:")) << id;
+    ASSERT_EQ(last.devices.size(), 1U);
+    EXPECT_EQ(last.devices[0].device, "d-1");
+    alerts.reset();
+    start();
+    ASSERT_TRUE(report_until("muster_alerts_baselines_restored_total 4", ""));
+    say("d-1", 8, 0);
+    report(3, 0, 100);
+    EXPECT_EQ(wait_for(false), id);
+    EXPECT_EQ(ids.size(), 1U);
 }
 
 }  // namespace
