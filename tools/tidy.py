@@ -46,8 +46,8 @@ def headers_of(path, known):
 
 
 def surroundings(options):
-    """What counts for all files: rules, clang-tidy's own version, installed packages, options."""
-    packages = subprocess.run(["dpkg-query", "--show"], capture_output=True, check=True).stdout
+    """What counts for all files: rules, clang-tidy's own version, the packages whose headers there are, options."""
+    packages = subprocess.run(["dpkg-query", "--show", "*-dev"], capture_output=True, check=True).stdout
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
     return b"\0".join([(ROOT / ".clang-tidy").read_bytes(), version, packages, " ".join(options).encode()])
 
