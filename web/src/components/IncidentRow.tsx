@@ -39,7 +39,7 @@ export function IncidentRow({ incident, shares }: { incident: Incident; shares?:
             <SeverityPill incident={incident} />
           </span>
           <span className="mt-0.5 line-clamp-2 text-fg2">{incident.summary}</span>
-          <span className="num mt-1.5 flex items-end gap-1.5">
+          <span className="num mt-1.5 flex flex-wrap items-end gap-1.5">
             <span className="pill bg-raise text-fg2">{causeKindWord[incident.cause]}</span>
             <span className="pill bg-raise text-fg2">{plural(incident.members, 'device')}</span>
             {incident.region && (
