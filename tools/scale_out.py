@@ -95,6 +95,10 @@ class Process:
 
     def stop(self, how=signal.SIGINT):
         self.ask_to_stop(how)
+        self.wait_for_end()
+
+    def wait_for_end(self):
+        """Of one that was asked to stop, once: a second signal ends it at once."""
         if self.process is None:
             return
         try:
@@ -198,7 +202,7 @@ class Cluster:
             for process in running:
                 process.ask_to_stop()
             for process in running:
-                process.stop()
+                process.wait_for_end()
             stopped += running
         return [f"{process.name} ended with {process.process.returncode}: {process.log}" for process in stopped
                 if process.process.returncode != 0]
