@@ -10,6 +10,7 @@ breaks. Measured from outside:
                 bus, processor, status), and until the API's live stream does, which looks ten times a second
 """
 import argparse
+import contextlib
 import json
 import pathlib
 import statistics
@@ -48,15 +49,17 @@ class StatusInRedis:
         self.thread.start()
 
     def _listen(self):
-        for message in self.channel.listen():
-            now, change = time.monotonic(), message["data"]
-            documents, at = struct.unpack_from("<I", change, 9)[0], 17
-            for _ in range(documents):
-                size = change[at]
-                device = change[at + 1:at + 1 + size].decode()
-                at += 1 + size + 8
-                at += 4 + struct.unpack_from("<I", change, at)[0]
-                self.arrived[device] = now
+        with contextlib.suppress(redis.ConnectionError):  # Redis ends with its cluster
+            for message in self.channel.listen():
+                self._take(time.monotonic(), message["data"])
+
+    def _take(self, now, change):
+        documents, at = struct.unpack_from("<I", change, 9)[0], 17
+        for _ in range(documents):
+            size = change[at]
+            self.arrived[change[at + 1:at + 1 + size].decode()] = now
+            at += 1 + size + 8
+            at += 4 + struct.unpack_from("<I", change, at)[0]
 
 
 class Serve:
