@@ -2,12 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "alerts/alike_devices_test.h"
 #include "base/random.h"
 
 namespace muster {
 namespace {
 
-constexpr int devices = 40;
+constexpr int devices = alike_devices;
 
 /// An alerts role's judgement of forty devices of one model, what it writes of what it learns, and its restarts.
 struct BaselineTopicTest : testing::Test {
@@ -18,15 +19,7 @@ struct BaselineTopicTest : testing::Test {
         const std::vector<Incident> open = rules ? rules->open_incidents() : std::vector<Incident>();
         rules = std::make_unique<RegionRules>();
         topic = std::make_unique<BaselineTopic>(metrics);
-        for (int i = 0; i < devices; ++i) {
-            StatusDocument document;
-            document.id = name_of_device(i);
-            document.state = PresenceState::online;
-            document.attributes.region = "in";
-            document.attributes.model = "m-1";
-            document.offset = i + 1;
-            EXPECT_TRUE(rules->on_status(document));
-        }
+        add_alike_devices(*rules);
         for (const AlertRule& rule : put_rules) {
             EXPECT_TRUE(rules->put(rule, changed));
         }
@@ -36,7 +29,6 @@ struct BaselineTopicTest : testing::Test {
         }
         topic->take_back(records, *rules);
     }
-    static std::string name_of_device(int i) { return "d-" + std::to_string(i); }
     void put(std::string_view json) {
         put_rules.push_back(*parse_alert_rule(json));
         ASSERT_TRUE(rules->put(put_rules.back(), changed));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "alerts/alike_devices_test.h"
 #include "alerts/region_rules.h"
 #include "base/random.h"
 
@@ -173,18 +174,7 @@ TEST_F(TelemetryRulesTest, an_adopted_incident_goes_on_with_the_devices_that_it_
 
 /// Rules that judge by what was before: forty devices of one model that report a temperature each minute.
 struct PastRulesTest : testing::Test {
-    void SetUp() override {
-        for (int i = 0; i < devices; ++i) {
-            StatusDocument document;
-            document.id = name_of_device(i);
-            document.state = PresenceState::online;
-            document.attributes.region = "in";
-            document.attributes.model = "m-1";
-            document.offset = i + 1;
-            EXPECT_TRUE(rules.on_status(document));
-        }
-    }
-    static std::string name_of_device(int i) { return "d-" + std::to_string(i); }
+    void SetUp() override { add_alike_devices(rules); }
     void put(std::string_view json) {
         const auto rule = parse_alert_rule(json);
         ASSERT_TRUE(rule) << rule.error().message();
@@ -204,7 +194,7 @@ struct PastRulesTest : testing::Test {
         }
     }
 
-    static constexpr int devices = 40;
+    static constexpr int devices = alike_devices;
     RegionRules rules;
     std::vector<Incident> changed;
     Timestamp now = from_epoch_ms(1'700'000'000'000);
